@@ -27,6 +27,11 @@ EXAMPLE = {
     "x": "GfFyNGnk2oTFOgB2MsHflQ2KVn9iKrJYJedS-2cBl5c",
     "kid": "signing-2026",
 }
+_DUMMY_ED25519 = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "k-6sNHl3wfuFVO-vwKVtmU9DVXorC-7yha2tHtXQMGs",
+}
 _DUMMY_RSA = {
     "kty": "RSA",
     "n": "s-T5KkXjCf3vDpYHS2UBNL7inR7svlqYpXpgz50KMZ0mba3M0uXR9apIDmEFfwUdl-IFPs8NaRCU4Asl7Gymee"
@@ -45,20 +50,17 @@ DUMMY_KEYS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "y": "-eFmXFetdmTWzpgRux9dbO0MKI9okgHKsJb_WtFepdU",
             "alg": "ES256",
         },
-        "EdDSA": {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": "k-6sNHl3wfuFVO-vwKVtmU9DVXorC-7yha2tHtXQMGs",
-            "alg": "EdDSA",
-        },
+        "Ed25519": _DUMMY_ED25519 | {"alg": "Ed25519"},
+        "EdDSA": _DUMMY_ED25519 | {"alg": "EdDSA"},
         "PS256": _DUMMY_RSA | {"alg": "PS256"},
         "RS256": _DUMMY_RSA | {"alg": "RS256"},
     }
 )
+SIGNING_ALGORITHMS = tuple(DUMMY_KEYS)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-# The first is taken where the key names none.
-_ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"EC": ("ES256",), "OKP": ("EdDSA",), "RSA": ("PS256", "RS256")}
+# The algorithms that fit a key of each type. RFC 9864 names EdDSA with Ed25519 after its curve.
+ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"EC": ("ES256",), "OKP": ("EdDSA", "Ed25519"), "RSA": ("PS256", "RS256")}
 )
 _KINDS = "kty must be EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
 _HAS_LEFT = (
@@ -96,7 +98,7 @@ def _build_jwk_schema(kind: str, **members: dict[str, Any]) -> dict[str, Any]:
         "properties": {
             "kty": {"type": "string", "const": kind},
             **members,
-            "alg": {"type": "string", "enum": list(_ALGORITHMS[kind])},
+            "alg": {"type": "string", "enum": list(ALGORITHMS[kind])},
             "kid": {"type": "string", "pattern": KEY_ID},
         },
         "propertyNames": {"not": {"enum": sorted(_PRIVATE)}},
@@ -117,7 +119,7 @@ JWK_SCHEMAS = [
 
 
 def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
-    """Return the members to store: the public ones, `alg`, and `kid`, else the thumbprint.
+    """Return the members to store: the public ones, `alg` if given, and `kid`, else the thumbprint.
 
     Raise ValueError, which says how to correct the key and never repeats it.
     """
@@ -132,15 +134,15 @@ def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
         raise ValueError(
             f"a key of type {key_type} needs the members {', '.join(members)}, as text"
         )
-    algorithms = _ALGORITHMS[key_type]
+    algorithms = ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
-        raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}")
-    read_strong_key(texts | {"alg": str(algorithm)})
+        raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}, or left out")
+    read_strong_key(texts)
     kid = jwk.get("kid", compute_thumbprint(texts))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
         raise ValueError("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
     refuse_personal_number(kid)
-    return texts | {"kid": kid, "alg": str(algorithm)}
+    return texts | {"kid": kid} | ({"alg": str(algorithm)} if "alg" in jwk else {})
 
 
 def read_public_key(text: str) -> dict[str, str]:
@@ -184,13 +186,17 @@ class KeyTooWeakError(ValueError):
     """Report a key that is too weak to prove anything; the text never repeats the key."""
 
 
-def read_strong_key(jwk: Mapping[str, str]) -> jwt.PyJWK:
+PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
+
+
+def read_strong_key(jwk: Mapping[str, str]) -> PublicKey:
     """Return the key of stored members; raise KeyTooWeakError, also when a stored key is used."""
-    return _read_strong_key(tuple(sorted(jwk.items())))
+    numbers = {name: part for name, part in jwk.items() if name in IDENTIFYING_MEMBERS[jwk["kty"]]}
+    return _read_strong_key(tuple(sorted(numbers.items())))
 
 
 @lru_cache(maxsize=_CACHED_KEYS)
-def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
+def _read_strong_key(members: tuple[tuple[str, str], ...]) -> PublicKey:
     for name, part in members:
         if name in _NUMBERS and not _is_canonical(part):
             raise KeyTooWeakError(
@@ -198,16 +204,19 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> jwt.PyJWK:
                 f" most {_MAX_MEMBER_CHARACTERS} characters"
             )
     try:
-        key = jwt.PyJWK(dict(members))
+        key: PublicKey = jwt.PyJWK(dict(members)).key
     except (jwt.PyJWTError, ValueError, TypeError):
         raise KeyTooWeakError("the members do not make a key: are they base64url?") from None
-    if weakness := find_weakness(key.key):
+    if weakness := find_weakness(key):
         raise KeyTooWeakError(f"the members do not make a key that proves anything: {weakness}")
     return key
 
 
 class PublicJwk(RootModel[dict[str, Any]]):
-    """A public key (RFC 7517) is EC P-256, OKP Ed25519 or RSA; `kid` defaults to its thumbprint."""
+    """A public key (RFC 7517) is EC P-256, OKP Ed25519 or RSA; `kid` defaults to its thumbprint.
+
+    It verifies each algorithm that fits its type; the `alg` of an RSA key leaves that one alone.
+    """
 
     root: Annotated[
         dict[str, Any],

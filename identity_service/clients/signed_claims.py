@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 import jwt
+from jwt.algorithms import OKPAlgorithm
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from identity_service.clients.jwk import DUMMY_KEYS, KeyTooWeakError, read_strong_key
+from identity_service.clients.jwk import (
+    ALGORITHMS,
+    DUMMY_KEYS,
+    SIGNING_ALGORITHMS,
+    KeyTooWeakError,
+    read_strong_key,
+)
 from identity_service.clients.problems import ClientNotProven
 from shared.web.bodies.strict_json import loads_strict
 
@@ -18,7 +25,15 @@ MAX_SIGNED_CHARACTERS = 12_000
 MAX_REQUEST_S = 60
 MAX_INSTANT = 2**40  # seconds since 1970, far beyond any clock
 WORD = r"^[!-~]{1,200}$"
-NOT_KNOWN = "The client is unknown or no longer active, or has no key with the assertion's kid."
+# One text, because each cause alone would reveal which clients and keys exist.
+NOT_PROVEN = (
+    "No active client of this id has a key of this kid that verifies the signature: check sub, kid"
+    " and the private key, and that its public half is registered. A key of EC signs by ES256, of"
+    " Ed25519 by EdDSA, of RSA by PS256 or RS256."
+)
+JWS = jwt.PyJWS()
+JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864; the library has the older name alone
+_NOT_READ = "It cannot be read: send a signed JWT, header.claims.signature in base64url (RFC 7515)."
 
 
 def _require_finite(value: float) -> float:
@@ -43,10 +58,10 @@ AnyClaims = TypeVar("AnyClaims", bound=Claims)
 
 
 class _Header(Claims):
-    alg: str
-    kid: TokenId
-    typ: str | None = None
-    crit: None = None  # RFC 7515 §4.1.11: an extension that is not understood is refused
+    alg: str = Field(description="the algorithm")
+    kid: TokenId = Field(description="the kid with which the key is registered")
+    typ: str | None = Field(None, description="the type, JWT")
+    crit: None = Field(None, description="leave it out")  # no extension is understood (RFC 7515)
 
 
 @dataclass(frozen=True)
@@ -67,8 +82,10 @@ def read_signed_jwt(text: str, shape: type[AnyClaims]) -> SignedJwt[AnyClaims]:
     head, dot, rest = text.partition(".")
     payload, other_dot, _ = rest.partition(".")
     if not dot or not other_dot:
-        raise ClientNotProven("It cannot be read; it is a JWT.")
+        raise ClientNotProven(_NOT_READ)
     header = _read_part(head, _Header, "header")
+    if header.alg not in SIGNING_ALGORITHMS:
+        raise ClientNotProven(f"Sign it by one of {', '.join(SIGNING_ALGORITHMS)}, set as alg.")
     claims = _read_part(payload, shape, "claims set")
     return SignedJwt(text, header.alg, header.kid, header.typ, claims)
 
@@ -80,13 +97,14 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
     try:
         members = loads_strict(jwt.utils.base64url_decode(encoded.encode()))
     except (ValueError, UnicodeError):
-        raise ClientNotProven("It cannot be read; it is a JWT.") from None
+        raise ClientNotProven(_NOT_READ) from None
     try:
         return shape.model_validate(members)
     except ValidationError as error:
         names = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        hints = [f"{name} ({shape.model_fields[name].description})" for name in names]
         raise ClientNotProven(
-            f"Correct {', '.join(names)} in the {part}: missing or malformed (RFC 7523 §3)."
+            f"Correct the {part}, in which these are missing or malformed: {', '.join(hints)}."
             if names
             else f"Send a JSON object as the {part}."
         ) from None
@@ -95,25 +113,24 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
 def verify_signature(signed: SignedJwt[AnyClaims], jwk: Mapping[str, str] | None) -> None:
     """Raise ClientNotProven unless the key signed the JWT.
 
-    Without a key a dummy key is verified: a faster refusal would reveal which clients exist.
+    Without a key that fits, a dummy key is verified: a faster refusal would reveal which clients
+    exist.
     """
-    known = jwk is not None
-    jwk = jwk or DUMMY_KEYS.get(signed.algorithm) or DUMMY_KEYS["ES256"]
+    fits = jwk is not None and signed.algorithm in ALGORITHMS[jwk["kty"]]
+    used = jwk if jwk and fits else DUMMY_KEYS[signed.algorithm]
     try:
-        key = read_strong_key(jwk)
-        if key.algorithm_name == signed.algorithm:
-            jwt.api_jws.decode(signed.text, key, algorithms=[key.algorithm_name])
+        JWS.decode(signed.text, read_strong_key(used), algorithms=[signed.algorithm])
     except KeyTooWeakError:
         raise ClientNotProven("The registered key is too weak; register another.") from None
     except jwt.PyJWTError:
-        if known:
-            raise ClientNotProven(
-                "Its signature is invalid: sign it with the key that has this kid."
-            ) from None
-    if not known:
-        raise ClientNotProven(NOT_KNOWN)
-    if key.algorithm_name != signed.algorithm:
-        raise ClientNotProven(f"Set its alg to that of the registered key, {key.algorithm_name}.")
+        raise ClientNotProven(NOT_PROVEN) from None
+    if not fits:
+        raise ClientNotProven(NOT_PROVEN)
+    if used["kty"] == "RSA" and used.get("alg", signed.algorithm) != signed.algorithm:
+        raise ClientNotProven(
+            f"Its alg is {signed.algorithm}, and the key is registered for {used['alg']} alone:"
+            " sign by that, or register the key again, under another kid and without alg."
+        )
 
 
 def require_audience(audience: str | Sequence[str], ours: Sequence[str]) -> None:
@@ -124,5 +141,6 @@ def require_audience(audience: str | Sequence[str], ours: Sequence[str]) -> None
     named = [audience] if isinstance(audience, str) else audience
     if not set(named) <= set(ours):
         raise ClientNotProven(
-            f"Its aud is not this server alone: send the issuer, {ours[0]}, or the token endpoint."
+            f"Its aud is not this server alone: send the issuer, {ours[0]}, or the token endpoint,"
+            f" {ours[0]}/oauth/token."
         )

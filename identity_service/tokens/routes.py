@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from identity_service.clients.jwk import SIGNING_ALGORITHMS
 from identity_service.clients.problems import ClientNotProven, TokenRefused
 from identity_service.dependencies import SettingsDep
 from identity_service.tokens.dependencies import TokenResourcesDep
@@ -148,7 +149,7 @@ async def read_server_metadata(request: Request, settings: SettingsDep) -> Respo
             "private_key_jwt",
             *(("client_secret_basic", "client_secret_post") if settings.sandbox else ()),
         ],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "PS256", "RS256"],
+        "token_endpoint_auth_signing_alg_values_supported": SIGNING_ALGORITHMS,
     }
     return PublishedPage.of_json(about, seconds=JWKS_S).respond(request)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity_service.clients import repository
@@ -14,7 +15,7 @@ from identity_service.clients.models import Client
 from identity_service.clients.problems import ClientNotProven
 from identity_service.clients.signed_claims import (
     MAX_REQUEST_S,
-    NOT_KNOWN,
+    NOT_PROVEN,
     Audience,
     Claims,
     NumericDate,
@@ -45,13 +46,13 @@ class ProvenClient:
 
 
 class AssertionClaims(Claims):
-    iss: str
-    sub: str
-    aud: Audience
-    exp: NumericDate
-    jti: TokenId
-    nbf: NumericDate | None = None
-    iat: NumericDate | None = None
+    iss: str = Field(description="the client id")
+    sub: str = Field(description="the client id")
+    aud: Audience = Field(description="the issuer or the token endpoint")
+    exp: NumericDate = Field(description="a number of seconds since 1970, five minutes off at most")
+    jti: TokenId = Field(description="1 to 200 letters, digits and signs of ASCII, new each time")
+    nbf: NumericDate | None = Field(None, description="a number of seconds since 1970")
+    iat: NumericDate | None = Field(None, description="a number of seconds since 1970")
 
 
 def hash_secret(secret: str) -> str:
@@ -79,20 +80,22 @@ async def require_assertion(
 ) -> ProvenClient:
     """Return the client that signed the assertion, which can be used once.
 
-    Raise ClientNotProven. An unknown client is refused after the same statements and the same
-    verification as a known one.
+    Raise ClientNotProven. Claims are judged first, since they say the same of every client. An
+    unknown client is refused after the same statements and the same verification as a known one.
     """
     signed = read_signed_jwt(assertion, AssertionClaims)
+    _require_claims(signed, audiences, now)
     claims = signed.claims
     client_id = claims.sub if _WORD.fullmatch(claims.sub) else ""
     client, key = await repository.find_client_with_key(session, client_id, signed.kid)
     verify_signature(signed, key.jwk if client and client.active and key else None)
-    _require_claims(signed, audiences, now)
     expires_at = datetime.fromtimestamp(claims.exp + SKEW_S + MAX_REQUEST_S, UTC)
     if client is None:
-        raise ClientNotProven(NOT_KNOWN)
+        raise ClientNotProven(NOT_PROVEN)
     if not await repository.record_assertion(session, client_id, claims.jti, expires_at):
-        raise ClientNotProven("This assertion was used before; sign a new one with a new jti.")
+        raise ClientNotProven(
+            "This jti was used before: sign anew, with a new jti, for each token."
+        )
     return _describe_client(client)
 
 
@@ -117,6 +120,12 @@ def _require_claims(
             " header Date of any response."
         )
     if claims.exp <= at - SKEW_S:
-        raise ClientNotProven("The assertion has expired; sign a new one for each token.")
+        raise ClientNotProven(
+            f"The assertion expired {at - claims.exp:.0f} seconds ago: sign one for each token, and"
+            " set your clock by the header Date of any response."
+        )
     if claims.exp > at + MAX_ASSERTION_LIFETIME_S + SKEW_S:
-        raise ClientNotProven("An assertion is valid for five minutes at most; set exp earlier.")
+        raise ClientNotProven(
+            f"Its exp is {claims.exp - at:.0f} seconds ahead; five minutes are the most"
+            f" ({MAX_ASSERTION_LIFETIME_S} seconds). Set exp yourself: some libraries set an hour."
+        )

@@ -9,7 +9,6 @@ within five minutes.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,12 +39,12 @@ class ClientAct(StrEnum):
 
 
 class _ProofClaims(Claims):
-    sub: str
-    aud: Audience
-    act: Annotated[ClientAct, Field(strict=False)]
-    iat: NumericDate
-    jti: TokenId
-    jkt: str | None = None
+    sub: str = Field(description="the client id")
+    aud: Audience = Field(description="the issuer")
+    act: ClientAct = Field(strict=False, description="add-key, remove-key or deactivate")
+    iat: NumericDate = Field(description="a number of seconds since 1970")
+    jti: TokenId = Field(description="new each time")
+    jkt: str | None = Field(None, description="the thumbprint of the key")
 
 
 async def require_proof(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt.algorithms import OKPAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from typer.testing import Result
 
 from identity_service.clients.commands import commands
 from identity_service.clients.models import UsedAssertion
+from identity_service.clients.signed_claims import JWS
 from identity_service.clients.use_cases.authentication import SKEW_S
 from shared.database.engine import POOL_WAIT_S, STATEMENT_S
 from tests.identity_service.calls import Identity
@@ -62,21 +65,22 @@ async def test_an_assertion_is_good_once(identity: Identity, system: str) -> Non
         ({"aud": "https://elsewhere.example"}, "aud"),
         ({"aud": ["https://lienthong.local", "https://elsewhere.example"]}, "aud"),
         ({"aud": []}, "aud"),
-        ({"exp": int(time.time()) - 60}, "expired"),
-        ({"exp": int(time.time()) + 3_600}, "five minutes"),
+        ({"exp": int(time.time()) - 60}, "seconds ago"),
+        ({"exp": int(time.time()) + 3_600}, "five minutes are the most (300 seconds)"),
         ({"nbf": int(time.time()) + 86_400}, "clock"),
         # Of a clock that is an hour ahead.
         ({"iat": int(time.time()) + 3_600, "exp": int(time.time()) + 3_720}, "clock is ahead"),
-        ({"jti": None}, "Correct jti in the claims set"),
-        ({"aud": "https://elsewhere.example"}, "https://lienthong.local"),
+        ({"jti": None}, "Correct the claims set, in which these are missing or malformed: jti ("),
+        ({"aud": "https://elsewhere.example"}, "https://lienthong.local/oauth/token"),
         ({"iss": "onestop-h26"}, "iss"),
-        ({"sub": "onestop-h26"}, "unknown"),
-        ({"sub": "nobody-at-all"}, "unknown"),
+        ({"sub": "onestop-h26"}, "iss"),
+        ({"iss": "onestop-h26", "sub": "onestop-h26"}, "No active client"),
+        ({"iss": "nobody-at-all", "sub": "nobody-at-all"}, "No active client"),
         ({"sub": None}, "sub"),
         ({"jti": None}, "jti"),
         ({"jti": "x" * 201}, "jti"),
         ({"jti": "nul\0"}, "jti"),
-        ({"sub": "nul\0"}, "unknown"),
+        ({"iss": "nul\0", "sub": "nul\0"}, "No active client"),
         ({"sub": 7}, "sub"),
         ({"exp": None}, "exp"),
     ],
@@ -104,8 +108,91 @@ async def test_forged_and_unreadable_assertions_are_refused(
     other_algorithm = assertion(generate_private_key(SECP256R1()))
     refused(await ask_signed(identity, other_algorithm), "invalid_client")
     unsigned = jwt.encode({"sub": SYSTEM}, "", "none", {"kid": "first"})
-    refused(await ask_signed(identity, unsigned), "invalid_client")
-    refused(await ask_signed(identity, "not.a.token"), "invalid_client")
+    assert "RS256" in refused(await ask_signed(identity, unsigned), "invalid_client")
+    unread = refused(await ask_signed(identity, "not.a.token"), "invalid_client")
+    assert "signed JWT" in unread
+
+
+async def test_refusals_that_depend_on_the_client_have_one_text(
+    identity: Identity, system: str
+) -> None:
+    nobody: dict[str, Any] = {"iss": "nobody-at-all", "sub": "nobody-at-all"}
+    other = Ed25519PrivateKey.generate()
+    told = {
+        refused(await ask_signed(identity, signed), "invalid_client")
+        for signed in (
+            assertion(**nobody),
+            assertion(other),
+            assertion(headers={"kid": "second"}),
+            assertion(other, headers={"kid": "second"}),
+            assertion(generate_private_key(SECP256R1())),
+        )
+    }
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"exp": int(time.time()) + 3_600}, {"aud": "https://elsewhere.example"}, {"exp": 1}]
+)
+async def test_refused_claim_says_the_same_of_every_client(
+    identity: Identity, system: str, wrong: dict[str, Any]
+) -> None:
+    nobody: dict[str, Any] = {"iss": "nobody-at-all", "sub": "nobody-at-all"}
+    known = refused(await ask_signed(identity, assertion(**wrong)), "invalid_client")
+    unknown = refused(await ask_signed(identity, assertion(**nobody, **wrong)), "invalid_client")
+    seconds = re.compile(r"\d+ seconds a")
+    assert seconds.sub("", known) == seconds.sub("", unknown)
+
+
+RSA_KEY = generate_rsa(65537, 2048)
+ED25519_KEY, EC_KEY = Ed25519PrivateKey.generate(), generate_private_key(SECP256R1())
+PUBLIC_KEYS: dict[str, dict[str, Any]] = {
+    "RSA": RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True),
+    "RSA for PS256": RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True) | {"alg": "PS256"},
+    "EC": ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True),
+    "OKP": OKPAlgorithm.to_jwk(ED25519_KEY.public_key(), as_dict=True),
+    "OKP for EdDSA": OKPAlgorithm.to_jwk(ED25519_KEY.public_key(), as_dict=True) | {"alg": "EdDSA"},
+}
+PRIVATE_KEYS: dict[str, Any] = {"RSA": RSA_KEY, "EC": EC_KEY, "OKP": ED25519_KEY}
+
+
+@pytest.fixture(scope="module")
+async def keyed(identity: Identity, system: str) -> str:
+    """The client has a key of each kind, whose kid says which."""
+    for kind, jwk in PUBLIC_KEYS.items():
+        body = jwk | {"kid": kind.replace(" ", "-")}
+        path, at = "POST /identity/v1/clients/{client_id}/keys", {"client_id": system}
+        assert (await identity.call_by_two(path, at=at, json=body)).status_code == 201
+    return system
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm", "says"),
+    [
+        ("RSA", "RS256", None),
+        ("RSA", "PS256", None),
+        ("RSA for PS256", "PS256", None),
+        ("RSA for PS256", "RS256", "registered for PS256 alone"),
+        ("EC", "ES256", None),
+        ("OKP", "EdDSA", None),
+        ("OKP", "Ed25519", None),
+        ("OKP for EdDSA", "Ed25519", None),
+        ("RSA", "RS512", "Sign it by one of ES256, Ed25519, EdDSA, PS256, RS256"),
+    ],
+)
+async def test_key_signs_by_each_algorithm_that_fits_it(
+    identity: Identity, keyed: str, kind: str, algorithm: str, says: str | None
+) -> None:
+    claims = jwt.decode(assertion(), options={"verify_signature": False})
+    key = PRIVATE_KEYS[kind.partition(" ")[0]]
+    signed = JWS.encode(
+        json.dumps(claims).encode(), key, algorithm, {"kid": kind.replace(" ", "-")}
+    )
+    answer = await ask_signed(identity, signed)
+    if says is None:
+        assert answer.status_code == 200, answer.text
+    else:
+        assert says in refused(answer, "invalid_client")
 
 
 async def test_the_form_may_name_the_client_but_no_other(identity: Identity, system: str) -> None:

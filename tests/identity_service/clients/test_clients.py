@@ -171,15 +171,25 @@ def test_the_example_of_rfc_7638_has_its_thumbprint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("jwk", "algorithm"),
+    ("jwk", "algorithms"),
     [
-        (public_key(), "ES256"),
-        (OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True), "EdDSA"),
-        (RSAAlgorithm.to_jwk(generate_rsa(65537, 2048).public_key(), as_dict=True), "PS256"),
+        (public_key(), ["ES256"]),
+        (
+            OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate().public_key(), as_dict=True),
+            ["EdDSA", "Ed25519"],
+        ),
+        (
+            RSAAlgorithm.to_jwk(generate_rsa(65537, 2048).public_key(), as_dict=True),
+            ["PS256", "RS256"],
+        ),
     ],
 )
-def test_these_keys_can_be_registered(jwk: dict[str, Any], algorithm: str) -> None:
-    assert check_public_jwk(jwk)["alg"] == algorithm
+def test_key_is_registered_with_or_without_an_algorithm(
+    jwk: dict[str, Any], algorithms: list[str]
+) -> None:
+    assert "alg" not in check_public_jwk(jwk)
+    for algorithm in algorithms:
+        assert check_public_jwk(jwk | {"alg": algorithm})["alg"] == algorithm
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ router = Router(tags=["tokens"])
 
 FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_WAYS = (
+    "send client_assertion with client_assertion_type, or, in the sandbox, HTTP Basic or client_id"
+    " with client_secret."
+)
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 MAX_FIELDS, MAX_BYTES = 20, 16_384
 
@@ -172,11 +176,11 @@ def _parse_form(content_type: str, body: bytes) -> Mapping[str, str]:
 def _read_proof(form: Mapping[str, str], authorization: str | None) -> BySecret | ByAssertion:
     by_header, by_form = authorization is not None, "client_secret" in form
     by_assertion = "client_assertion" in form or "client_assertion_type" in form
-    if by_header + by_form + by_assertion != 1:
-        raise TokenRequestMalformed(
-            "Prove the client in one way: client_assertion with client_assertion_type, or, in the"
-            " sandbox, HTTP Basic or client_id with client_secret."
-        )
+    proofs = by_header + by_form + by_assertion
+    if proofs == 0:
+        raise ClientNotProven(f"The request proves no client: {_WAYS}")
+    if proofs > 1:
+        raise TokenRequestMalformed(f"Prove the client in one way: {_WAYS}")
     if authorization is not None:
         proof = _parse_basic(authorization)
         if form.get("client_id", proof.client_id) != proof.client_id:
@@ -186,9 +190,13 @@ def _read_proof(form: Mapping[str, str], authorization: str | None) -> BySecret 
         if "client_id" not in form:
             raise TokenRequestMalformed("Send client_id with client_secret.")
         return BySecret(form["client_id"], form["client_secret"])
-    if form.get("client_assertion_type") != JWT_BEARER or "client_assertion" not in form:
+    if not {"client_assertion", "client_assertion_type"} <= form.keys():
         raise TokenRequestMalformed(
             f"Send client_assertion with client_assertion_type {JWT_BEARER}."
+        )
+    if form["client_assertion_type"] != JWT_BEARER:
+        raise ClientNotProven(
+            f"Send client_assertion_type {JWT_BEARER}; no other type proves a client."
         )
     return ByAssertion(form["client_assertion"], form.get("client_id"))
 

@@ -77,7 +77,6 @@ async def test_a_wrong_secret_and_an_unknown_client_are_refused_alike(
     [
         ({"scope": "x"}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": "client_credentials"}, "invalid_request"),
         ({"grant_type": "client_credentials", "client_secret": "x"}, "invalid_request"),
         ({"grant_type": "client_credentials", "client_assertion": "x"}, "invalid_request"),
         (
@@ -96,6 +95,26 @@ async def test_a_malformed_token_request_says_how_to_mend_it(
     identity: Identity, form: dict[str, str], error: str
 ) -> None:
     assert len(refused(await ask(identity, form), error, 400)) > 10
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        {},
+        {"client_id": "onestop-h26"},
+        {
+            "client_assertion": "x",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
+        },
+    ],
+    ids=["none", "the client's id alone", "another type of assertion"],
+)
+async def test_request_that_proves_no_client_is_told_how_to(
+    identity: Identity, proof: dict[str, str]
+) -> None:
+    """RFC 6749 §5.2 has invalid_client for no authentication and for an unsupported method."""
+    answer = await ask(identity, {"grant_type": "client_credentials"} | proof)
+    assert "client_assertion_type" in refused(answer, "invalid_client")
 
 
 async def test_a_request_that_is_no_form_is_refused(identity: Identity) -> None:

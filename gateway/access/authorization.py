@@ -147,7 +147,7 @@ class Authorizer:
         claims = await self._tokens.claims(read_bearer_token(headers.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
-            raise Unauthenticated(f"It names no agency. {FETCH_TOKEN}")
+            raise Unauthenticated(f"The token names no agency. {FETCH_TOKEN}")
         draft.client, draft.agency = client, agency
 
     def _require_covering_right(

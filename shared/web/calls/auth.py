@@ -8,7 +8,6 @@ the right from a short-lived assertion signed by the gateway.
 import asyncio
 import time
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import jwt
@@ -44,6 +43,7 @@ MAX_RIGHT_CODES = 10_000
 RIGHTS_ISSUER = "gateway"
 
 FETCH_TOKEN = "Fetch a new token at /oauth/token."  # noqa: S105 -- an advice
+_NOT_OURS = "No key of this server has signed the token."
 
 
 class Unauthenticated(Problem):
@@ -52,8 +52,16 @@ class Unauthenticated(Problem):
     status = HTTPStatus.UNAUTHORIZED
     title = "A valid access token is required"
     type = "/problems/unauthenticated"
-    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
     advice = "Send `Authorization: Bearer <token>`; fetch a new token at /oauth/token."
+
+    def __init__(self, detail: str | None = None, *, presented: bool = True) -> None:
+        """The challenge names the error only where a token was presented (RFC 6750 §3.1).
+
+        `detail` is ASCII without quotation marks and backslashes.
+        """
+        super().__init__(detail)
+        error = f' error="invalid_token", error_description="{self.detail}"' if presented else ""
+        self.headers = {"WWW-Authenticate": f"Bearer{error}"}
 
 
 class NotAllowed(Problem):
@@ -189,7 +197,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(signed).get("kid"))
             key = await self._keys.get(kid)
             if key is None:
-                raise Unauthenticated(f"The key that signed it is unknown. {FETCH_TOKEN}")
+                raise Unauthenticated(f"{_NOT_OURS} {FETCH_TOKEN}")
             claims: dict[str, Any] = jwt.decode(
                 signed,
                 key,
@@ -203,19 +211,22 @@ class Verifier:
             raise Unauthenticated(f"{_explain_refusal(error)} {FETCH_TOKEN}") from None
         if claims["exp"] - claims["iat"] > MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise Unauthenticated(
-                f"It is valid for more than {MAX_LIFETIME_S} seconds. {FETCH_TOKEN}"
+                f"The token is valid for more than {MAX_LIFETIME_S} seconds. {FETCH_TOKEN}"
             )
         return HeldSignature(kid, key, claims["exp"], claims)
 
 
 def _explain_refusal(error: jwt.InvalidTokenError) -> str:
     reasons = {
-        jwt.ExpiredSignatureError: "It has expired.",
-        jwt.InvalidAudienceError: "It was issued for another audience.",
-        jwt.InvalidIssuerError: "It was issued by somebody else.",
-        jwt.InvalidSignatureError: "Its signature does not hold.",
+        jwt.ExpiredSignatureError: "The token has expired.",
+        jwt.ImmatureSignatureError: "The token is not valid yet.",
+        jwt.InvalidAlgorithmError: _NOT_OURS,
+        jwt.InvalidAudienceError: "The token was issued for another audience.",
+        jwt.InvalidIssuerError: "The token was issued by another server.",
+        jwt.InvalidSignatureError: "The signature of the token is invalid.",
+        jwt.MissingRequiredClaimError: "The token lacks a claim that access tokens have.",
     }
-    return reasons.get(type(error), "It cannot be read.")
+    return reasons.get(type(error), "The token is no JWT: send the access_token unchanged.")
 
 
 def read_bearer_token(authorization: str | None) -> str:
@@ -223,7 +234,7 @@ def read_bearer_token(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     token = token.lstrip(" ")  # RFC 9110 §11.4 allows several spaces
     if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("Send `Authorization: Bearer <token>`; fetch one at /oauth/token.")
+        raise Unauthenticated(presented=False)
     return token
 
 

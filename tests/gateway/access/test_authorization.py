@@ -56,8 +56,9 @@ async def test_token_that_does_not_hold_is_refused_on_record(
     asked, before = len(gate.services.asked), refusals(await gate.sums())
     token = gate.authority.token(**claims)
     answer = await gate.ask(VERIFY, headers={"Authorization": f"Bearer {token}"})
-    problem(answer, 401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    told = problem(answer, 401, "unauthenticated")
+    named = f'error="invalid_token", error_description="{told["detail"]}"'
+    assert answer.headers["WWW-Authenticate"] == f"Bearer {named}"
     assert len(gate.services.asked) == asked
     assert "X-Ledger-Receipt" not in answer.headers
     assert refusals(await gate.sums()) == before + 1
@@ -68,7 +69,9 @@ def refusals(sums: list[dict[str, Any]]) -> int:
 
 
 async def test_call_without_a_token_is_refused(gate: Gate) -> None:
-    problem(await gate.ask(LIST, headers={"Authorization": None}), 401, "unauthenticated")
+    answer = await gate.ask(LIST, headers={"Authorization": None})
+    problem(answer, 401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_unknown_client_has_no_right(gate: Gate) -> None:

@@ -1,5 +1,6 @@
 """The signature of a token is checked once, and holds no longer than its token."""
 
+import re
 import time
 from typing import Any
 
@@ -20,21 +21,23 @@ def keys(authority: TestAuthority) -> Keys:
 
 
 NOW = int(time.time())
-REFUSED_TOKENS: dict[str, dict[str, Any]] = {
-    "expired": {"exp": NOW - 60},
-    "for another audience": {"aud": "another"},
-    "of another issuer": {"iss": "https://elsewhere"},
-    "issued an hour from now": {"iat": NOW + 3_600, "exp": NOW + 4_000},
+REFUSED_TOKENS: dict[str, tuple[dict[str, Any], str]] = {
+    "expired": ({"exp": NOW - 60}, "has expired"),
+    "for another audience": ({"aud": "another"}, "another audience"),
+    "of another issuer": ({"iss": "https://elsewhere"}, "another server"),
+    "issued an hour from now": ({"iat": NOW + 3_600, "exp": NOW + 4_000}, "not valid yet"),
+    "without a client": ({"sub": None}, "lacks a claim"),
 }
 
 
-@pytest.mark.parametrize("over", REFUSED_TOKENS.values(), ids=REFUSED_TOKENS)
+@pytest.mark.parametrize(("over", "says"), REFUSED_TOKENS.values(), ids=REFUSED_TOKENS)
 async def test_token_that_does_not_hold_is_refused(
-    authority: TestAuthority, keys: Keys, over: dict[str, Any]
+    authority: TestAuthority, keys: Keys, over: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(Unauthenticated) as refused:
+    with pytest.raises(Unauthenticated, match=says) as refused:
         await keys.verifier().claims(authority.token(**over))
-    assert refused.value.headers == {"WWW-Authenticate": "Bearer"}
+    challenge = f'Bearer error="invalid_token", error_description="{refused.value.detail}"'
+    assert refused.value.headers == {"WWW-Authenticate": challenge}
 
 
 def forged(authority: TestAuthority) -> dict[str, str]:
@@ -74,13 +77,16 @@ async def test_forged_token_is_refused(authority: TestAuthority, keys: Keys, kin
     token = forged(authority)[kind]
     with pytest.raises(Unauthenticated) as refused:
         await keys.verifier().claims(token)
+    assert re.fullmatch(r"[\x20\x21\x23-\x5B\x5D-\x7E]+", refused.value.detail)
     assert not token or token not in str(refused.value.body())
 
 
 @pytest.mark.parametrize("header", ["Basic b25lc3RvcDp4", "", "Bearer", None])
-def test_call_without_a_bearer_token_is_refused(header: str | None) -> None:
-    with pytest.raises(Unauthenticated):
+def test_call_without_a_bearer_token_is_asked_for_one(header: str | None) -> None:
+    """Without a token the challenge names no error (RFC 6750 §3.1)."""
+    with pytest.raises(Unauthenticated) as refused:
         read_bearer_token(header)
+    assert refused.value.headers == {"WWW-Authenticate": "Bearer"}
 
 
 async def test_small_difference_of_clocks_is_no_reason_to_refuse(

@@ -1,7 +1,8 @@
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from shared.settings import CallKey, ServiceSettings
 
@@ -16,6 +17,14 @@ def _default_guess_memory(read: dict[str, Any]) -> int:
     return SANDBOX_GUESS_MEMORY_S if read.get("sandbox") else GUESS_MEMORY_S
 
 
+def _require_addresses(aliases: str) -> str:
+    for alias in filter(None, aliases.split(",")):
+        parts = urlsplit(alias)
+        if parts.scheme not in {"http", "https"} or alias != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError("name addresses such as https://mesh.example:8443, without a path")
+    return aliases
+
+
 class Settings(ServiceSettings):
     name: str = "identity_service"
     port: int = 8101
@@ -24,6 +33,8 @@ class Settings(ServiceSettings):
     # secrets are accepted. Elsewhere a client must sign its requests.
     sandbox: bool = False
     call_key: CallKey
+    # Further addresses at which callers reach the gateway, separated by commas.
+    issuer_aliases: Annotated[str, AfterValidator(_require_addresses)] = ""
     person_hash_key: SecretStr
     key_encryption_key: SecretStr = Field(description="a Fernet key: 32 bytes in base64url")
     token_seconds: int = Field(default=MAX_TOKEN_S, gt=0, le=MAX_TOKEN_S)
@@ -54,10 +65,24 @@ class Settings(ServiceSettings):
         return self.person_hash_key.get_secret_value().encode()
 
     @property
-    def token_endpoints(self) -> tuple[str, ...]:
-        """Return the audiences that an assertion may name: the issuer or the endpoint's address."""
-        return (
-            self.issuer,
-            f"{self.issuer}/oauth/token",
-            f"{self.gateway_url}/oauth/token",
-        )
+    def issuers(self) -> tuple[str, ...]:
+        """Return the addresses of the gateway: `issuer` first, which each token names.
+
+        A gateway at 127.0.0.1 is called by the name localhost as well.
+        """
+        by_name = self.issuer.replace("//127.0.0.1", "//localhost")
+        aliases = filter(None, self.issuer_aliases.split(","))
+        return tuple(dict.fromkeys((self.issuer, by_name, *aliases)))
+
+    def find_issuer(self, host: str | None) -> str:
+        """Return the address with this Host (RFC 9110 §7.2), or `issuer` where none has it.
+
+        The list is closed: a name that a caller has made up is never repeated.
+        """
+        hosts = {urlsplit(issuer).netloc.lower(): issuer for issuer in reversed(self.issuers)}
+        return hosts.get((host or "").lower(), self.issuer)
+
+    @property
+    def token_audiences(self) -> tuple[str, ...]:
+        """Return the audiences that an assertion may name: each issuer and each token endpoint."""
+        return (*self.issuers, *(f"{issuer}/oauth/token" for issuer in self.issuers))

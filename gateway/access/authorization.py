@@ -24,7 +24,7 @@ from gateway.access.problems import NoRight
 from gateway.access.rate_limits import Quotas
 from gateway.access.right_in_force import EffectiveRight
 from gateway.ledger.record_draft import AccessRecordDraft, Ledger
-from gateway.operations.model import QuotaClass, Service
+from gateway.operations.model import Operation, QuotaClass, Service
 from gateway.operations.problems import RequestMalformed
 from gateway.purposes.explanation import record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
@@ -83,7 +83,7 @@ class Authorizer:
         draft.address = self._trusted_proxies.read_client_address(scope)
         if operation.public:
             self._admit_public_call(draft, scope)
-            return _read_credentials(scope) if operation.credentials else ()
+            return tuple(_list_public_headers(operation, scope))
         try:
             headers = _caller_headers(scope)
             await self._identify_calling_client(draft, headers)
@@ -225,6 +225,17 @@ def _caller_headers(scope: Scope) -> dict[str, str]:
         except UnicodeDecodeError:
             raise RequestMalformed(f"Send the header {known} in UTF-8.") from None
     return headers
+
+
+def _list_public_headers(operation: Operation, scope: Scope) -> Iterator[RawHeader]:
+    """Yield the headers of the caller that the service of a public operation reads itself."""
+    if operation.credentials:
+        yield from _read_credentials(scope)
+    if operation.by_host:
+        # A request whose Host is not one name or address is refused before it is sent.
+        for name, value in scope["headers"]:
+            if name == b"host":
+                yield b"x-forwarded-host", value
 
 
 def _read_credentials(scope: Scope) -> Sequence[RawHeader]:

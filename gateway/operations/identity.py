@@ -19,7 +19,7 @@ IDENTITY_OPERATIONS = (
         credentials=True,
     ),
     read("/.well-known/jwks.json", Service.IDENTITY, public=True),
-    read("/.well-known/oauth-authorization-server", Service.IDENTITY, public=True),
+    read("/.well-known/oauth-authorization-server", Service.IDENTITY, public=True, by_host=True),
     write(
         "/identity/v1/verifications",
         Service.IDENTITY,

@@ -41,8 +41,10 @@ class Operation:
 
     `timeout_s` bounds the time to the start of the answer and each silence after it; `body_limit`
     is in bytes, 0 for no body; `personal` calls name purpose, officer and subjects. `credentials`
-    is set where the service itself reads the header Authorization. A deprecated operation works as
-    before, and its answers say since when, until when and by which operation it is replaced.
+    is set where the service itself reads the header Authorization, `by_host` where its answer
+    depends on the Host of the request, which it gets as X-Forwarded-Host. A deprecated operation
+    works as before, and its answers say since when, until when and by which operation it is
+    replaced.
     """
 
     method: str
@@ -54,6 +56,7 @@ class Operation:
     body_limit: int = 0
     public: bool = False
     credentials: bool = False
+    by_host: bool = False
     deprecation: Deprecation | None = None
 
     @cached_property

@@ -25,7 +25,7 @@ ProofHeader = Annotated[
 async def _read_consent(
     settings: SettingsDep, caller: Caller, now: Now, x_client_proof: ProofHeader = None
 ) -> Consent:
-    return Consent(caller, x_client_proof, settings.token_endpoints, now)
+    return Consent(caller, x_client_proof, settings.token_audiences, now)
 
 
 ConsentDep = Annotated[Consent, Depends(_read_consent)]

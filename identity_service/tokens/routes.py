@@ -139,13 +139,14 @@ async def read_token_keys(request: Request, resources: TokenResourcesDep) -> Res
 async def read_server_metadata(request: Request, settings: SettingsDep) -> Response:
     """Read the metadata of the token endpoint.
 
-    Describe the token endpoint (RFC 8414). `issuer` is the public address of the gateway, which a
-    client names as `aud` of its signed JWTs.
+    Describe the token endpoint (RFC 8414) at the address of the gateway that was called. `issuer`
+    is that address, which a client names as `aud` of its signed JWTs.
     """
+    issuer = settings.find_issuer(request.headers.get("X-Forwarded-Host"))
     about = {
-        "issuer": settings.issuer,
-        "token_endpoint": f"{settings.issuer}/oauth/token",
-        "jwks_uri": f"{settings.issuer}/.well-known/jwks.json",
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}/oauth/token",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
         # The member is required and must not be empty, though there is no authorization endpoint.
         "response_types_supported": ["none"],

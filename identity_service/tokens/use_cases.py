@@ -49,7 +49,7 @@ async def issue_token(
             )
         client = await require_secret(session, proof.client_id, proof.secret)
     else:
-        audiences = resources.settings.token_endpoints
+        audiences = resources.settings.token_audiences
         client = await require_assertion(session, proof.assertion, audiences=audiences, now=now)
         if proof.client_id not in {None, client.client_id}:
             raise ClientNotProven(

@@ -42,6 +42,7 @@ def make_settings(database_url: str, **over: object) -> Settings:
         "person_hash_key": "5b" * 32,
         "key_encryption_key": Fernet.generate_key().decode(),
         "sandbox": True,
+        "issuer_aliases": "https://mesh.example:8443",
         "guess_memory_seconds": GUESS_MEMORY_S,
         "people": PEOPLE,
         **dict.fromkeys(BUDGETS, UNBOUNDED),

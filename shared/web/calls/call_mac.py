@@ -44,6 +44,7 @@ COVERED = (
     b"idempotency-key",
     b"if-match",
     b"if-none-match",
+    b"x-forwarded-host",
 )
 # The description of the body in the header; a complete body is described by its SHA-256 in hex.
 NO_BODY, STREAMED = b"-", b"stream"

@@ -42,12 +42,15 @@ async def test_a_signed_assertion_gets_a_token_that_the_published_keys_prove(
 @pytest.mark.parametrize(
     "audience",
     [
+        "https://lienthong.local",
         "https://lienthong.local/oauth/token",
-        "http://127.0.0.1:8000/oauth/token",
         ["https://lienthong.local"],
+        "https://mesh.example:8443",
+        "https://mesh.example:8443/oauth/token",
+        ["https://lienthong.local", "https://mesh.example:8443/oauth/token"],
     ],
 )
-async def test_the_endpoint_or_the_issuer_is_the_audience(
+async def test_each_address_or_its_endpoint_is_the_audience(
     identity: Identity, system: str, audience: object
 ) -> None:
     assert (await ask_signed(identity, assertion(aud=audience))).status_code == 200
@@ -63,6 +66,7 @@ async def test_an_assertion_is_good_once(identity: Identity, system: str) -> Non
     ("wrong", "says"),
     [
         ({"aud": "https://elsewhere.example"}, "aud"),
+        ({"aud": "http://127.0.0.1:8000/oauth/token"}, "aud"),
         ({"aud": ["https://lienthong.local", "https://elsewhere.example"]}, "aud"),
         ({"aud": []}, "aud"),
         ({"exp": int(time.time()) - 60}, "seconds ago"),

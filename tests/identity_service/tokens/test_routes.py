@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.identity_service.calls import Identity
+from tests.identity_service.conftest import make_settings
 
 ISSUER = "https://lienthong.local"
 Document = dict[str, Any]
@@ -51,3 +52,45 @@ async def test_metadata_meets(identity: Identity, requirement: str) -> None:
     answer = await identity.http.get("/.well-known/oauth-authorization-server")
     assert answer.headers["Content-Type"] == "application/json"
     assert REQUIREMENTS[requirement](answer.json())
+
+
+METADATA = "/.well-known/oauth-authorization-server"
+ALIAS = "https://mesh.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("host", "issuer"),
+    [
+        ("lienthong.local", ISSUER),
+        ("mesh.example:8443", ALIAS),
+        ("MESH.example:8443", ALIAS),
+        ("mesh.example", ISSUER),
+        ("elsewhere.example", ISSUER),
+        ("", ISSUER),
+        (None, ISSUER),
+    ],
+)
+async def test_metadata_names_the_address_of_the_list_that_was_called(
+    identity: Identity, host: str | None, issuer: str
+) -> None:
+    headers = {} if host is None else {"X-Forwarded-Host": host}
+    told = (await identity.http.get(METADATA, headers=headers)).json()
+    assert told["issuer"] == issuer
+    assert told["token_endpoint"] == f"{issuer}/oauth/token"
+    assert told["jwks_uri"] == f"{issuer}/.well-known/jwks.json"
+
+
+def test_gateway_at_a_loopback_address_is_called_by_name_too() -> None:
+    settings = make_settings("postgresql+asyncpg://x", issuer="http://127.0.0.1:8000")
+    assert settings.find_issuer("localhost:8000") == "http://localhost:8000"
+    assert settings.find_issuer("localhost") == "http://127.0.0.1:8000"
+    assert "http://localhost:8000/oauth/token" in settings.token_audiences
+
+
+@pytest.mark.parametrize(
+    "alias",
+    ["mesh.example", "https://mesh.example/", "https://mesh.example/a", "ftp://mesh.example"],
+)
+def test_alias_that_is_no_address_without_a_path_is_refused(alias: str) -> None:
+    with pytest.raises(ValueError, match="without a path"):
+        make_settings("postgresql+asyncpg://x", issuer_aliases=f"{ALIAS},{alias}")

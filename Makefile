@@ -68,7 +68,7 @@ test-kafka: $(INSTALLED) ## the tests that touch the broker, on Apache Kafka its
 	@$(RUN) -c 'from deploy.kafka.server import fetch_jars; fetch_jars()'
 	TEST_KAFKA=apache $(PYTEST) -m broker $(ONLY)
 
-client-tools: ## linter, generators and compiler that tests/clients reads the descriptions with, in .tools (npm, Maven)
+client-tools: ## linter, generators, compiler and OAuth libraries that tests/clients needs, in .tools (npm, Maven)
 	@mkdir -p .tools && cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .tools
 	cd .tools && npm ci --silent --ignore-scripts --no-audit --no-fund
 	$(PYTHON) -m venv .tools/python

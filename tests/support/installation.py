@@ -93,6 +93,8 @@ def install(
         postgres.migrated_url("identity_service"),
         people=0,
         sandbox_file=sandbox,
+        # The metadata name the address that a library was given.
+        issuer_aliases=urls["gateway"],
         **near["identity"],
     )
     run_apart(seed(identity))

@@ -68,10 +68,19 @@ TYPESCRIPT_COMPILER = _reader_of_the_api(
 JAVA_GENERATOR = _reader_of_the_api(
     "openapi-generator", "java/openapi-generator-cli.jar", "the generated Java client"
 )
+NIMBUS = _reader_of_the_api(
+    "oauth2-oidc-sdk", "java/oauth2-oidc-sdk.jar", "the sign-on of the guide in Java"
+)
+OPENID_CLIENT = _reader_of_the_api(
+    "openid-client",
+    "node_modules/openid-client/package.json",
+    "the sign-on of the guide in Node.js",
+)
 
 OF_TESTS = (
     *(PROMTOOL, NGINX, JAVA, JAVAC, MAVEN, NODE),
     *(REDOCLY, PYTHON_GENERATOR, TYPESCRIPT_GENERATOR, TYPESCRIPT_COMPILER, JAVA_GENERATOR),
+    *(NIMBUS, OPENID_CLIENT),
 )
 OF_FAULTS = (UNSHARE, NFT, FAKETIME, JAVA, MAVEN)
 

@@ -1,6 +1,6 @@
 """Authorize each call. The checks run in this order: ledger, token, headers, right, quota."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.types import Scope

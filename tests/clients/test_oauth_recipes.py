@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from tests.access.country import OPERATORS, Country
-from tests.clients.running import require_tool
 from tests.clients.recipes import ROOT, list_blocks, run_shell
+from tests.clients.running import require_tool
 from tests.support.tools import (
     CLIENT_TOOLS,
     JAVAC,

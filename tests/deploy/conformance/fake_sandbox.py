@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 ITEMS = [{"code": f"2.00{number:04}"} for number in range(9)]
-PUSH_SECONDS = 0.15
+PUSH_S = 0.15
 
 
 def refuse(status: int, name: str) -> JSONResponse:
@@ -127,7 +127,7 @@ class FakeSandbox:
         body = await request.body()
         if replayed := self._replay(request, body):
             return replayed
-        await asyncio.sleep(PUSH_SECONDS)
+        await asyncio.sleep(PUSH_S)
         results = []
         for row in json.loads(body)["rows"]:
             outcome = "updated" if row["code"] in self.rows else "accepted"

@@ -10,6 +10,8 @@ from tests.support.documents import ROOT, list_documents, read_blocks
 
 DOCUMENTS = [document for document in list_documents() if read_blocks(document)]
 LANGUAGES = {"sh", "console", "text", "json", "http", "mermaid", "properties"}
+# The recipes of docs/oauth.md.
+LANGUAGES |= {"python", "java", "js", "csharp", "php"}
 # An integrator has no environment of the project; an operator runs its commands there.
 USE_OF_PACKAGES = re.compile(r"\.venv/bin/(?!python -m )")
 # The commands that no test runs as a document has them, with the reason.

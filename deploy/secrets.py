@@ -6,11 +6,17 @@ An existing secret stays as it is. Production fills the same folders from its ow
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from deploy.services import SERVICES
 
@@ -61,8 +67,25 @@ HASHING_SERVICES = ("identity_service", "dossier_service")
 CALLED_SERVICES = ("identity_service", "dossier_service", "sync_service")
 
 
+# The others are any text.
+READERS: Mapping[Callable[[], str], Callable[[bytes], object]] = {
+    ed25519_key: partial(load_pem_private_key, password=None),
+    key_encryption_key: Fernet,
+}
+
+
+class BrokenSecretError(RuntimeError):
+    """A secret is empty or cut off; the message names it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is empty or damaged: restore it from a copy, because the data that were stored"
+            " with it cannot do without it."
+        )
+
+
 def make_secrets(directory: Path) -> None:
-    """`directory`/<service>/<secret>, readable by the owner alone."""
+    """`directory`/<service>/<secret>, readable by the owner alone; raise BrokenSecretError."""
     _make_folder(directory)
     for service in SERVICES:
         _make_folder(directory / service)
@@ -124,6 +147,7 @@ def _make_folder(path: Path) -> None:
 
 def _write_once(path: Path, make: Callable[[], str]) -> None:
     if path.exists():
+        _require_whole(path, READERS.get(make, bytes.decode))
         return
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.touch(mode=0o600)
@@ -131,7 +155,19 @@ def _write_once(path: Path, make: Callable[[], str]) -> None:
     unfinished.rename(path)
 
 
+def _require_whole(path: Path, read: Callable[[bytes], object]) -> None:
+    try:
+        if not (content := path.read_bytes().strip()):
+            raise BrokenSecretError(path)
+        read(content)
+    except ValueError:
+        raise BrokenSecretError(path) from None
+
+
 if __name__ == "__main__":
-    make_secrets(Path(sys.argv[1]))
-    if "--stores" in sys.argv:
-        make_store_secrets(Path(sys.argv[1]))
+    try:
+        make_secrets(Path(sys.argv[1]))
+        if "--stores" in sys.argv:
+            make_store_secrets(Path(sys.argv[1]))
+    except BrokenSecretError as error:
+        sys.exit(str(error))

@@ -5,7 +5,6 @@ difference from the expected state ends the story with exit code 1.
 """
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -13,16 +12,18 @@ from pathlib import Path
 
 import httpx
 
-from deploy.demo.clients import Clients, Untrue
+from deploy.demo.clients import Clients, Untrue, must
 from deploy.demo.story import tell
+from identity_service.sandbox.clients import BrokenSandboxFileError, read_secrets
 
 GATEWAY = os.environ.get("GATEWAY_URL", "http://127.0.0.1:8000")
 SANDBOX = Path(os.environ.get("SANDBOX_FILE", ".run/sandbox.json"))
 
 
 def sandbox_secrets() -> Mapping[str, str]:
-    clients = json.loads(SANDBOX.read_text())["clients"]
-    return {each["client_id"]: each["client_secret"] for each in clients}
+    secrets = read_secrets(SANDBOX)
+    must(secrets, f"{SANDBOX} has the clients of a sandbox; it is written where SANDBOX is true")
+    return secrets
 
 
 async def main(secrets: Mapping[str, str]) -> None:
@@ -34,6 +35,8 @@ async def main(secrets: Mapping[str, str]) -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(main(sandbox_secrets()))
+    except BrokenSandboxFileError as damage:
+        sys.exit(str(damage))
     except (Untrue, OSError, httpx.HTTPError) as failure:
         print(f"\nNot true: {str(failure) or type(failure).__name__}", file=sys.stderr)
         sys.exit(1)

@@ -29,6 +29,7 @@ class Clients:
         self._tokens: dict[str, str] = {}
 
     async def sign_in(self, client: str) -> None:
+        must(client in self._secrets, f"the sandbox has the client {client}")
         form = {
             "grant_type": "client_credentials",
             "client_id": client,

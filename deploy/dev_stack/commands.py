@@ -1,22 +1,31 @@
 """The commands of the local stack; each function returns the exit code of its command."""
 
-import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
-from deploy.dev_stack.record import AlreadyRunningError, end_left_overs, held, is_held, read_record
+from deploy.dev_stack.record import (
+    AlreadyRunningError,
+    BrokenRecordError,
+    end_left_overs,
+    held,
+    is_held,
+    read_record,
+)
 from deploy.dev_stack.stack import ROOT, Stack
 from deploy.dev_stack.supervisor import Supervisor, is_ready, say
 from deploy.ports import is_taken
 from deploy.process import ChildFailedError
+from deploy.secrets import BrokenSecretError
 from deploy.services import SERVICES
+from identity_service.sandbox.clients import BrokenSandboxFileError
 
 STOP_S = 120.0
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,6 +39,37 @@ class PortTakenError(RuntimeError):
     """Says which part wants the port, and how to give it another."""
 
 
+# Each message is a sentence that says how to mend it.
+EXPECTED_FAILURES = (
+    AlreadyRunningError,
+    BrokenRecordError,
+    BrokenSandboxFileError,
+    BrokenSecretError,
+    ChildFailedError,
+    PortTakenError,
+)
+P = ParamSpec("P")
+
+
+def explain_failures(command: Callable[P, int]) -> Callable[P, int]:
+    """Print the message of an expected failure and return 1, in place of a traceback."""
+
+    @wraps(command)
+    def run_command(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return command(*args, **kwargs)
+        except EXPECTED_FAILURES as error:
+            say(str(error))
+        except OSError as error:
+            if not error.filename:
+                raise
+            say(f"{error.filename} cannot be used ({error.strerror}): repair it, or move it away.")
+        return 1
+
+    return run_command
+
+
+@explain_failures
 def up(stack: Stack) -> int:
     """Runs until it is ended, by Ctrl-C or `stop`."""
     try:
@@ -38,13 +78,10 @@ def up(stack: Stack) -> int:
             supervisor.watch(until=lambda: False)
     except Ended:
         say("Stopped; the data stays in " + str(stack.directory / "postgres"))
-        return 0
-    except (AlreadyRunningError, PortTakenError, ChildFailedError) as error:
-        say(str(error))
-        return 1
     return 0
 
 
+@explain_failures
 def with_stack(stack: Stack, command: Sequence[str]) -> int:
     """Runs the command beside the stack that runs, or beside one that ends with it."""
     if is_held(stack.directory):
@@ -55,11 +92,9 @@ def with_stack(stack: Stack, command: Sequence[str]) -> int:
             return _watch_beside(supervisor, command)
     except Ended:
         return 130
-    except (AlreadyRunningError, PortTakenError, ChildFailedError) as error:
-        say(str(error))
-        return 1
 
 
+@explain_failures
 def as_service(stack: Stack, service: str, command: Sequence[str]) -> int:
     """Runs the command with the environment of that service; the stack must run."""
     if not is_held(stack.directory):
@@ -69,6 +104,7 @@ def as_service(stack: Stack, service: str, command: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
+@explain_failures
 def stop(stack: Stack) -> int:
     """Returns when all of it has ended."""
     record = read_record(stack.directory)
@@ -89,6 +125,7 @@ def stop(stack: Stack) -> int:
     return 0
 
 
+@explain_failures
 def status(stack: Stack) -> int:
     """0 if all is ready, 1 if something is not, 3 if nothing runs (as systemd has it)."""
     record = read_record(stack.directory)
@@ -119,7 +156,7 @@ def _watch_beside(supervisor: Supervisor, command: Sequence[str]) -> int:
 def as_started(stack: Stack) -> Stack:
     """Return the stack with the ports of the running one."""
     record = read_record(stack.directory)
-    return replace(stack, ports=record.ports) if record else stack
+    return replace(stack, ports={**stack.ports, **record.ports}) if record else stack
 
 
 def summary(stack: Stack) -> str:
@@ -136,16 +173,9 @@ def summary(stack: Stack) -> str:
         ),
         f"  logs        {stack.directory / 'logs'}",
     ]
-    return "\n".join(lines + _sandbox(stack))
-
-
-def _sandbox(stack: Stack) -> list[str]:
-    """The client made by the seed, ready to ask for a token with."""
-    if not stack.sandbox_file.exists():
-        return []
-    facts = json.loads(stack.sandbox_file.read_text())
-    plain = [f"    {name:<13} {fact}" for name, fact in facts.items() if isinstance(fact, str)]
-    return [f"  sandbox     {stack.sandbox_file}", *plain]
+    if stack.sandbox_file.exists():
+        lines.append(f"  sandbox     {stack.sandbox_file}")
+    return "\n".join(lines)
 
 
 @contextmanager

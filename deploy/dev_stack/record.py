@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from deploy.process import ProcessId
 
 # Their supervisor's death was their signal already; PostgreSQL may be writing its memory down.
@@ -16,6 +18,16 @@ USUAL_PATIENCE_S = 5.0
 
 class AlreadyRunningError(RuntimeError):
     """Another process holds the stack of this folder."""
+
+
+class BrokenRecordError(RuntimeError):
+    """The record cannot be read; the message says how to go on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is damaged, so the processes of the stack are not known: "
+            "end it by Ctrl-C where it was started, if it still runs, and remove the file."
+        )
 
 
 @dataclass(frozen=True)
@@ -33,15 +45,14 @@ class Record:
 
 
 def read_record(directory: Path) -> Record | None:
+    """Return None where nothing is on record; raise BrokenRecordError."""
+    path = directory / "stack.json"
     try:
-        found = json.loads((directory / "stack.json").read_text())
+        return TypeAdapter(Record).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    return Record(
-        supervisor=ProcessId(**found["supervisor"]),
-        children={name: ProcessId(**child) for name, child in found["children"].items()},
-        ports=found["ports"],
-    )
+    except ValidationError:
+        raise BrokenRecordError(path) from None
 
 
 def forget(directory: Path) -> None:

@@ -17,6 +17,7 @@ from deploy.process import Child, ChildFailedError, ProcessId
 from deploy.secrets import make_secrets
 from deploy.services import SERVICES, Service
 from deploy.topics import create_topics
+from identity_service.sandbox.clients import read_secrets
 
 READY_S = 90.0
 ONCE_S = 300.0  # a migration of a large database
@@ -81,6 +82,7 @@ class Supervisor:
         logs.chmod(0o700)  # also where an earlier run let others read them
         self._write_record()
         make_secrets(self.stack.secrets)
+        read_secrets(self.stack.sandbox_file)  # before the seed, which ends without an explanation
         self._start_postgres()
         self._start_broker()
         self.for_each_service("prepare")

@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID, uuid5
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from identity_service.grants.grant_rules import FieldName, OperationName
 from identity_service.grants.legal_bases import LegalBasisCitation
@@ -62,12 +62,37 @@ def make_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+class _ClientInFile(BaseModel):
+    client_id: ClientId
+    client_secret: str
+
+
+class _SandboxFile(BaseModel):
+    clients: list[_ClientInFile]
+
+
+class BrokenSandboxFileError(Exception):
+    """The file of the secrets cannot be read; the message says how to mend it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} does not hold the clients of a sandbox: remove it, and the next start writes"
+            " it with new secrets."
+        )
+
+
 def read_secrets(path: Path) -> Mapping[str, str]:
-    """Return the secrets by client id, empty where the file does not exist yet."""
+    """Return the secrets by client id, empty where there is no file yet.
+
+    Raise BrokenSandboxFileError.
+    """
     if not path.exists():
         return {}
-    known = json.loads(path.read_text(encoding="utf-8"))["clients"]
-    return {client["client_id"]: client["client_secret"] for client in known}
+    try:
+        known = _SandboxFile.model_validate_json(path.read_bytes()).clients
+    except ValidationError:
+        raise BrokenSandboxFileError(path) from None
+    return {client.client_id: client.client_secret for client in known}
 
 
 def write_sandbox_file(path: Path, secrets_of: Mapping[str, str]) -> None:

@@ -1,4 +1,6 @@
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,23 @@ def test_second_call_changes_nothing_and_a_lost_secret_is_made_anew(tmp_path: Pa
     make_secrets(tmp_path / "secrets")
     changed = {name for name, secret in contents(tmp_path).items() if first[name] != secret}
     assert changed == {"secrets/gateway/ledger_key"}
+
+
+@pytest.mark.parametrize("kept", [0, 20], ids=["empty", "cut off"])
+@pytest.mark.parametrize(
+    "secret",
+    ["gateway/ledger_key", "identity_service/key_encryption_key", "sync_service/event_key"],
+)
+def test_damaged_secret_is_named_and_not_made_anew(secret: str, kept: int, tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    damaged = tmp_path / secret
+    damaged.write_text(damaged.read_text()[:kept])
+    command = [sys.executable, "-m", "deploy.secrets", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{damaged} is empty or damaged: restore it from a copy")
+    assert "Traceback" not in ended.stderr
+    assert len(damaged.read_text()) == kept
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:

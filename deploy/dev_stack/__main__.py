@@ -1,11 +1,15 @@
-"""`python -m deploy.dev_stack up|stop|status|with COMMAND|as SERVICE COMMAND`."""
+"""`python -m deploy.dev_stack up|stop|status|with COMMAND|as SERVICE COMMAND`.
+
+Variables come from the environment, then from the file `.env` (ENV_FILE names another).
+"""
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from deploy.dev_stack import commands
-from deploy.dev_stack.stack import read_stack
+from deploy.dev_stack.stack import ROOT, load_env_file, read_stack
 from deploy.services import SERVICES
 
 
@@ -23,6 +27,7 @@ def main() -> int:
     wish = parser.parse_args()
 
     try:
+        load_env_file(Path(os.environ.get("ENV_FILE") or ROOT / ".env"))
         stack = read_stack(os.environ)
     except ValueError as error:
         sys.exit(str(error))

@@ -21,7 +21,7 @@ from deploy.dev_stack.record import (
 )
 from deploy.dev_stack.stack import ROOT, Stack
 from deploy.dev_stack.supervisor import Supervisor, is_ready, say
-from deploy.ports import is_taken
+from deploy.dev_stack.taken_ports import PortTakenError, refuse_taken_ports
 from deploy.process import ChildFailedError
 from deploy.secrets import BrokenSecretError
 from deploy.services import SERVICES
@@ -33,10 +33,6 @@ ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Ended(BaseException):
     """Someone asked this process to end: the stack is stopped on the way out."""
-
-
-class PortTakenError(RuntimeError):
-    """Says which part wants the port, and how to give it another."""
 
 
 # Each message is a sentence that says how to mend it.
@@ -186,7 +182,7 @@ def _started(stack: Stack) -> Iterator[Supervisor]:
             signal.signal(number, _end)
         if ended := end_left_overs(stack.directory):
             say(f"Left over from a run that was killed, now stopped: {', '.join(ended)}")
-        _refuse_taken_ports(stack)
+        refuse_taken_ports(stack)
         supervisor = Supervisor(stack)
         try:
             supervisor.start()
@@ -202,37 +198,3 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise Ended
-
-
-def _refuse_taken_ports(stack: Stack) -> None:
-    wanted = {name: port for name, port in stack.ports.items() if name != "BROKER_PORT"}
-    if not stack.kafka_servers:
-        wanted["BROKER_PORT"] = stack.ports["BROKER_PORT"]
-    offered = set(stack.ports.values())
-    taken = [
-        f"Port {port} is taken, and {_owner(name)} wants it. "
-        f"Choose another: {name}={_free_near(port, offered)} make run"
-        for name, port in wanted.items()
-        if is_taken(port)
-    ]
-    taken += [
-        f"Port {port} is wanted twice, also by {_owner(name)}. "
-        f"Choose another: {name}={_free_near(port, offered)} make run"
-        for number, (name, port) in enumerate(wanted.items())
-        if port in list(wanted.values())[:number]
-    ]
-    if taken:
-        raise PortTakenError("\n".join(taken))
-
-
-def _free_near(port: int, offered: set[int]) -> int:
-    """Free now, and offered to no other part of the stack: each is offered once."""
-    near = range(port + 1, port + 1000)
-    found = next(other for other in near if other not in offered and not is_taken(other))
-    offered.add(found)
-    return found
-
-
-def _owner(variable: str) -> str:
-    name = variable.removesuffix("_PORT").lower().replace("_", " ")
-    return f"the {name}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dotenv import load_dotenv
+
 from deploy.broker import EmbeddedBroker
 from deploy.ports import free_port
 from deploy.postgres import EmbeddedPostgres, service_url
@@ -13,7 +15,13 @@ from deploy.services import SERVICES, Service
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-BROKER_PORT = 9092
+# The variable PORT_BASE moves all ports by as much as it moves that of the gateway.
+DEFAULT_PORTS: Mapping[str, int] = {
+    **{service.port_variable: service.port for service in SERVICES.values()},
+    **{service.worker_port_variable: service.worker_port for service in SERVICES.values()},
+    "BROKER_PORT": 9092,
+}
+PORT_BASE = SERVICES["gateway"].port
 HIGHEST_PORT = 65_535
 # Of services whose news, rights and agencies, may take a second: to ask the embedded broker in
 # vain forty times a second, as the national view does, is most of the cost of an idle mesh.
@@ -104,28 +112,42 @@ def _catalogue() -> str:
     return str(CATALOGUE) if CATALOGUE.exists() else ""
 
 
-def _port(name: str, given: str | int) -> int:
-    if not str(given).isdecimal() or not 0 < int(given) <= HIGHEST_PORT:
-        raise ValueError(f"{name} is not a port: give it a number from 1 to {HIGHEST_PORT}.")
+def place_ports(base: int) -> dict[str, int]:
+    """Return the ports of a stack whose gateway has the port `base`."""
+    return {name: port + base - PORT_BASE for name, port in DEFAULT_PORTS.items()}
+
+
+HIGHEST_BASE = HIGHEST_PORT - max(place_ports(0).values())
+
+
+def _read_port(name: str, given: str | int, highest: int = HIGHEST_PORT) -> int:
+    if not str(given).isdecimal() or not 0 < int(given) <= highest:
+        raise ValueError(f"{name} is not a port: give it a number from 1 to {highest}.")
     return int(given)
 
 
 def read_stack(environment: Mapping[str, str]) -> Stack:
     """Raises ValueError for a port that is none."""
-    defaults = {"BROKER_PORT": BROKER_PORT}
-    for service in SERVICES.values():
-        defaults |= {
-            service.port_variable: service.port,
-            service.worker_port_variable: service.worker_port,
-        }
+    base = _read_port("PORT_BASE", environment.get("PORT_BASE") or PORT_BASE, HIGHEST_BASE)
+    ports = place_ports(base)
     return Stack(
         directory=Path(environment.get("RUN_DIR") or ROOT / ".run").resolve(),
-        ports={name: _port(name, environment.get(name) or port) for name, port in defaults.items()},
+        ports={
+            name: _read_port(name, environment.get(name) or port) for name, port in ports.items()
+        },
         database_url=environment.get("DATABASE_URL") or None,
         kafka_servers=environment.get("KAFKA_SERVERS") or None,
     )
 
 
+def load_env_file(path: Path) -> None:
+    """Add the variables of the file that the environment lacks; raise ValueError."""
+    try:
+        load_dotenv(path)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8: save it as such.") from None
+
+
 def own_ports() -> dict[str, str]:
-    """The variables of a stack that meets no other: ports that nobody else has."""
-    return {name: str(free_port()) for name in read_stack({}).ports}
+    """The variables of a stack that meets no other: ports that nobody else has, and no `.env`."""
+    return {name: str(free_port()) for name in DEFAULT_PORTS} | {"ENV_FILE": os.devnull}

@@ -37,7 +37,8 @@ class EmbeddedBroker:
             ],
             log=self.log,
             cwd=Path("/"),
-            env={"PATH": os.defpath},  # it also takes its options from the environment
+            # It also takes its options from the environment. Colours are for a terminal.
+            env={"PATH": os.defpath, "NO_COLOR": "1"},
         )
 
     @property

@@ -167,7 +167,7 @@ def summary(stack: Stack) -> str:
             f"  {service.short:<11} {stack.url(service)}, worker {stack.worker_port(service)}"
             for service in SERVICES.values()
         ),
-        f"  logs        {stack.directory / 'logs'}",
+        f"  logs        {stack.logs}",
     ]
     if stack.sandbox_file.exists():
         lines.append(f"  sandbox     {stack.sandbox_file}")

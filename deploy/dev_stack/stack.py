@@ -64,8 +64,12 @@ class Stack:
     def sandbox_file(self) -> Path:
         return self.directory / "sandbox.json"
 
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
     def log(self, name: str) -> Path:
-        return self.directory / "logs" / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     def port(self, service: Service) -> int:
         return self.ports[service.port_variable]

@@ -10,6 +10,7 @@ from functools import partial
 from aiokafka.errors import KafkaError
 
 from deploy.broker import EmbeddedBroker
+from deploy.dev_stack.logs import begin_logs
 from deploy.dev_stack.record import Record, forget
 from deploy.dev_stack.stack import HOST, ROOT, Stack
 from deploy.postgres import make_databases
@@ -77,9 +78,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Returns when all is ready; else ChildFailedError says which part is not, and why."""
-        logs = self.stack.directory / "logs"
-        logs.mkdir(exist_ok=True)
-        logs.chmod(0o700)  # also where an earlier run let others read them
+        begin_logs(self.stack.logs)
         self._write_record()
         make_secrets(self.stack.secrets)
         read_secrets(self.stack.sandbox_file)  # before the seed, which ends without an explanation
@@ -112,7 +111,6 @@ class Supervisor:
         self.errands = [self._service_child(service, task) for service in SERVICES.values()]
         try:
             for child in self.errands:
-                child.log.unlink(missing_ok=True)
                 child.start()
             self._write_record()
             for child in self.errands:
@@ -125,7 +123,7 @@ class Supervisor:
     def _start_postgres(self) -> None:
         if not self.stack.database_url:
             postgres = self.stack.postgres
-            self._add(Watched(postgres.child, restart=postgres.start))
+            self.watched.append(Watched(postgres.child, restart=postgres.start))
             postgres.start()
             self._write_record()
         passwords = {
@@ -138,7 +136,7 @@ class Supervisor:
             create_topics(self.stack.kafka_servers)
             return
         broker = self.stack.broker
-        self._add(Watched(broker.child, restart=partial(self._restart, broker)))
+        self.watched.append(Watched(broker.child, restart=partial(self._restart, broker)))
         broker.start()
         self._write_record()
 
@@ -163,7 +161,7 @@ class Supervisor:
                 ("work", self.stack.worker_port(service)),
             ):
                 child = self._service_child(service, task)
-                self._add(Watched(child, restart=child.start, port=port))
+                self.watched.append(Watched(child, restart=child.start, port=port))
                 child.start()
         self._write_record()
         deadline = time.monotonic() + READY_S
@@ -180,10 +178,6 @@ class Supervisor:
             cwd=ROOT,
             env=self.stack.service_environment(service),
         )
-
-    def _add(self, watched: Watched) -> None:
-        watched.child.log.unlink(missing_ok=True)
-        self.watched.append(watched)
 
     def _write_record(self) -> None:
         children = [*(watched.child for watched in self.watched), *self.errands]

@@ -38,7 +38,9 @@ def configure_logging(settings: ServiceSettings) -> None:
     )
     renderer = (
         # The default prints local variables of each frame, which can hold personal data.
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if console
         else structlog.processors.JSONRenderer()
     )

@@ -90,8 +90,8 @@ def test_damaged_secret_is_named_before_anything_starts(tmp_path: Path) -> None:
 
 
 def test_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
-    (tmp_path / "logs").touch()
+    (tmp_path / "secrets").touch()
     ended = run_module(tmp_path, "deploy.dev_stack", "up")
     assert ended.returncode == 1
-    assert f"{tmp_path / 'logs'} cannot be used (File exists)" in ended.stdout
+    assert f"{tmp_path / 'secrets'} cannot be used (File exists)" in ended.stdout
     assert ended.stderr == ""

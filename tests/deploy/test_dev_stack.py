@@ -30,6 +30,8 @@ async def test_sigterm_ends_everything_and_the_next_start_finds_the_data(
     assert stack.said("up").endswith(f"the data stays in {stack.directory / 'postgres'}\n")
     log = (stack.directory / "logs" / "postgres.log").read_text()
     assert "database system was shut down at" in log  # and not "was interrupted"
+    names = {path.name for path in (stack.directory / "logs").iterdir()}
+    assert {path.name for path in (stack.directory / "logs.1").iterdir()} == names
 
 
 async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProcess) -> None:

@@ -108,6 +108,7 @@ async def test_log_has_the_place_of_an_error_and_no_row_values(
     assert "in register" in logged
     assert repeated.headers["X-Trace-Id"] in logged
     assert NUMBER not in logged
+    assert "\x1b" not in logged  # colours are for a terminal
 
 
 @pytest.mark.usefixtures("logged")

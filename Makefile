@@ -22,9 +22,7 @@ help: ## list the commands
 install: $(INSTALLED) ## make .venv with the locked packages
 
 $(INSTALLED): requirements-dev.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(PYTHON) deploy/install.py $(VENV) requirements-dev.lock
 	@touch $@
 
 run: $(INSTALLED) ## start everything on this machine, until Ctrl-C (no Docker, no Java)

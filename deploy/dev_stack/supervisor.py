@@ -75,6 +75,7 @@ class Supervisor:
     stack: Stack
     watched: list[Watched] = field(default_factory=list)
     errands: list[Child] = field(default_factory=list)
+    began_at: float = field(default_factory=time.monotonic)
 
     def start(self) -> None:
         """Returns when all is ready; else ChildFailedError says which part is not, and why."""
@@ -109,12 +110,14 @@ class Supervisor:
     def for_each_service(self, task: str) -> None:
         """`python -m <service> <task>`, all at once; raises ChildFailedError."""
         self.errands = [self._service_child(service, task) for service in SERVICES.values()]
+        self._report(f"{task}: {', '.join(SERVICES)}")
         try:
             for child in self.errands:
                 child.start()
             self._write_record()
             for child in self.errands:
                 child.wait_for_success(ONCE_S)
+                self._report(f"{child.name} is done")
         finally:
             for child in self.errands:
                 child.stop()
@@ -122,10 +125,12 @@ class Supervisor:
 
     def _start_postgres(self) -> None:
         if not self.stack.database_url:
+            self._report("PostgreSQL starts")
             postgres = self.stack.postgres
             self.watched.append(Watched(postgres.child, restart=postgres.start))
             postgres.start()
             self._write_record()
+        self._report("the databases are made, where they are missing")
         passwords = {
             name: (self.stack.secrets / name / "database_password").read_text() for name in SERVICES
         }
@@ -135,6 +140,7 @@ class Supervisor:
         if self.stack.kafka_servers:
             create_topics(self.stack.kafka_servers)
             return
+        self._report("the broker starts")
         broker = self.stack.broker
         self.watched.append(Watched(broker.child, restart=partial(self._restart, broker)))
         broker.start()
@@ -155,6 +161,7 @@ class Supervisor:
             child.start()
 
     def _start_services(self) -> None:
+        self._report("the services and their workers start")
         for service in SERVICES.values():
             for task, port in (
                 ("serve", self.stack.port(service)),
@@ -168,6 +175,7 @@ class Supervisor:
         for watched in self.watched:
             left = max(deadline - time.monotonic(), 0.1)
             watched.child.wait_until(watched.is_ready, left)
+            self._report(f"{watched.child.name} is ready")
 
     def _service_child(self, service: Service, task: str) -> Child:
         name = f"{service.short}-{task}"
@@ -178,6 +186,10 @@ class Supervisor:
             cwd=ROOT,
             env=self.stack.service_environment(service),
         )
+
+    def _report(self, step: str) -> None:
+        """Print the step after the seconds since the start."""
+        say(f"{time.monotonic() - self.began_at:6.1f} s  {step}")
 
     def _write_record(self) -> None:
         children = [*(watched.child for watched in self.watched), *self.errands]

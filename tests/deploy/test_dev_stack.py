@@ -40,6 +40,10 @@ async def test_second_start_says_that_it_runs_and_stop_ends_it(stack: StackProce
     code, said = stack.finish("status")
     assert (code, said.count(" ready ")) == (0, 10)  # PostgreSQL, the broker, 4 services twice
     assert stat.S_IMODE((stack.directory / "logs").stat().st_mode) == 0o700
+    steps = re.findall(r"^ +\d+\.\d s  (.+)$", stack.said("up"), re.MULTILINE)
+    assert steps[0] == "PostgreSQL starts"
+    for done in ("identity-prepare is done", "broker is ready", "gateway-serve is ready"):
+        assert done in steps
 
     assert stack.finish("up") == (1, f"The stack of {stack.directory} already runs.\n")
 

@@ -90,7 +90,10 @@ def _run_worker(context: typer.Context) -> None:
 
 def _migrate_database(context: typer.Context) -> None:
     """Migrate the service's database to the newest revision."""
-    migrations.upgrade_database(context.obj.settings)
+    settings = context.obj.settings
+    applied = migrations.upgrade_database(settings)
+    outcome = f"applied {', '.join(applied)}" if applied else "no migration was missing"
+    typer.echo(f"{settings.name}: {outcome}")
 
 
 def _write_revision(context: typer.Context, title: str) -> None:
@@ -107,7 +110,7 @@ def _seed_database(context: typer.Context) -> None:
 
 def _prepare_database(context: typer.Context) -> None:
     """Run `migrate`, then `seed`, which must both precede the start of the service."""
-    _migrate_database(context)
+    migrations.upgrade_database(context.obj.settings)
     _seed_database(context)
 
 

@@ -17,9 +17,12 @@ commands = typer.Typer(no_args_is_help=True, help="Messages that could not be ha
 @commands.command("list")
 def _list_letters(context: typer.Context, state: DeadLetterState = "open") -> None:
     """Print one line of JSON for each dead letter."""
-    for letter in run_in_session(
+    letters = run_in_session(
         context.obj.settings, lambda s: operator_routes.list_dead_letters(s, state)
-    ):
+    )
+    if not letters:
+        typer.echo(f"{context.obj.settings.name}: no dead letter is {state}", err=True)
+    for letter in letters:
         typer.echo(operator_routes.DeadLetterOut.model_validate(letter).model_dump_json())
 
 

@@ -1,11 +1,14 @@
 """Run the Alembic migrations of a service; every `migrations/env.py` calls this module."""
 
 import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from inspect import getfile
 from pathlib import Path
+from typing import Any
 
 from alembic import command, context, op
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -97,8 +100,12 @@ def build_configuration(settings: ServiceSettings) -> Config:
     return config
 
 
-def upgrade_database(settings: ServiceSettings) -> None:
-    command.upgrade(build_configuration(settings), "head")
+def upgrade_database(settings: ServiceSettings) -> Sequence[str]:
+    """Return the revisions that the database lacked, in their order."""
+    configuration = build_configuration(settings)
+    applied: list[str] = configuration.attributes.setdefault("applied", [])
+    command.upgrade(configuration, "head")
+    return applied
 
 
 def write_revision(settings: ServiceSettings, title: str) -> None:
@@ -124,11 +131,21 @@ def _run_on_connection(connection: Connection, metadata: MetaData) -> None:
         target_metadata=[Base.metadata, metadata],
         include_object=_is_declared,
         compare_type=True,
+        on_version_apply=_note_revision,
     )
     with context.begin_transaction():
         # Several processes may start at once: one migrates, and the others wait for it.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({locks.MIGRATION})")
         context.run_migrations()
+
+
+def _note_revision(
+    ctx: MigrationContext,  # noqa: ARG001 -- Alembic passes each by its name
+    step: MigrationInfo,
+    heads: Collection[Any],  # noqa: ARG001
+    run_args: Mapping[str, Any],  # noqa: ARG001
+) -> None:
+    context.config.attributes.setdefault("applied", []).append(step.up_revision_id)
 
 
 def _is_declared(

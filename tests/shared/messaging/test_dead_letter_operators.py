@@ -127,6 +127,9 @@ def test_operator_lists_shows_and_replays_at_the_command_line(
     assert command(settings, "replay", str(letter.id)).returncode == 0
     again = command(settings, "discard", str(letter.id))
     assert (again.returncode, again.stderr) == (1, DeadLetterSettled.title + "\n")
+    listed_again = command(settings, "list")
+    assert listed_again.stdout == ""
+    assert listed_again.stderr == f"{SERVICE}: no dead letter is open\n"
 
 
 async def test_operator_replays_several_or_all_at_the_command_line(

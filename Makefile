@@ -13,7 +13,7 @@ COMPILE := $(PIN) pyproject.toml
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
+.PHONY: help install run stop status logs demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
 	dead-letters replay verify-ledger verify-counters rebuild bench schemas freeze up demo-docker down clean
 
 help: ## list the commands
@@ -33,6 +33,9 @@ stop: $(INSTALLED) ## end what `make run` started, also after a crash
 
 status: $(INSTALLED) ## what runs, and whether it is ready
 	@$(LOCAL) status
+
+logs: $(INSTALLED) ## all lines about TRACE, the trace_id or X-Request-Id of an answer, in the logs of the last runs
+	@$(LOCAL) logs "$(TRACE)"
 
 demo: $(INSTALLED) ## the story of one dossier, step by step through the gateway
 	@$(LOCAL) with $(RUN) -m deploy.demo

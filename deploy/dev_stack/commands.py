@@ -11,6 +11,7 @@ from functools import wraps
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
+from deploy.dev_stack.logs import find_entries
 from deploy.dev_stack.record import (
     AlreadyRunningError,
     BrokenRecordError,
@@ -138,6 +139,14 @@ def status(stack: Stack) -> int:
         where = f"port {ports[name]}" if name in ports else ""
         say(f"{name:<15} {'ready' if ready else 'NOT ready':<10} pid {child.pid:<8} {where}")
     return 0 if all_ready else 1
+
+
+@explain_failures
+def logs(stack: Stack, given: str) -> int:
+    """Print the lines of a trace or request; 1 if there is none."""
+    entries = find_entries(stack.logs, given)
+    say("\n".join(entries) or f"No line of {stack.logs} and of the runs before names {given}.")
+    return 0 if entries else 1
 
 
 def _watch_beside(supervisor: Supervisor, command: Sequence[str]) -> int:

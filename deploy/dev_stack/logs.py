@@ -1,11 +1,20 @@
-"""Keep the logs of the last runs: `logs` is that of the newest one, `logs.1` of the one before."""
+"""Keep the logs of the last runs, and find the lines of a trace in them.
 
+`logs` is the folder of the newest run, `logs.1` that of the run before.
+"""
+
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 
 EARLIER_RUNS = 5
 # Of each file of an earlier run the end is kept.
 MAX_KEPT_BYTES = 16 * 2**20
+# A line that does not begin so goes on with the one before, as those of a traceback do.
+ENTRY = re.compile(r"\{|\d{4}-\d\d-\d\d")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+TRACE_ID = re.compile(r"""trace_id"?\s*[=:]\s*["']?([0-9a-f]{32})\b""")
 
 
 def begin_logs(folder: Path) -> None:
@@ -32,3 +41,38 @@ def _keep_end(file: Path) -> None:
             content.seek(excess)
             end = content.read()
         file.write_bytes(end[end.find(b"\n") + 1 :])
+
+
+def find_entries(folder: Path, given: str) -> list[str]:
+    """Return the entries of all kept logs that name the id, or a trace that one of them names.
+
+    `given` is a trace id or a request id. Each entry stands after the name of its process; the
+    oldest comes first.
+    """
+    entries = list(_read_entries(folder))
+    direct = [entry for _, entry in entries if given in entry]
+    ids = {given, *(found for entry in direct for found in TRACE_ID.findall(entry))}
+    found = [
+        (_read_instant(entry), f"{process:<16} {entry}")
+        for process, entry in entries
+        if any(one in entry for one in ids)
+    ]
+    return [entry for _, entry in sorted(found, key=lambda each: each[0])]
+
+
+def _read_entries(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the process and the text of each entry."""
+    for file in sorted(folder.parent.glob(f"{folder.name}*/*.log")):
+        lines: list[str] = []
+        for line in file.read_text(errors="replace").splitlines():
+            if lines and ENTRY.match(line):
+                yield file.stem, "\n".join(lines)
+                lines = []
+            lines.append(line)
+        if lines:
+            yield file.stem, "\n".join(lines)
+
+
+def _read_instant(entry: str) -> str:
+    found = INSTANT.search(entry)
+    return found[0] if found else ""

@@ -15,6 +15,9 @@ from shared.codes.time import utc_now
 from shared.crypto.randomness import draw_block, draw_uuid
 from shared.web.calls.internal_headers import RawHeader
 
+# The key under which the scope of a call has its draft.
+DRAFT = "access_record_draft"
+
 
 @dataclass(slots=True)
 class AccessRecordDraft:

@@ -1,11 +1,16 @@
 """Set the headers that every answer of the gateway has (RFC 9110, RFC 9111)."""
 
+import time
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.ledger.record_draft import DRAFT
 from gateway.operations.model import PUBLIC_S
 from gateway.operations.table import OPERATIONS
-from gateway.proxy.headers import RawHeaders
+from gateway.proxy.headers import REQUEST_ID, RawHeaders, find_header
+from shared.observability.request_log import READINESS, LoggedAnswer, find_first_logged_status
 from shared.web.calls.internal_headers import RawHeader
+from shared.web.middleware import label_request
 
 _NO_STORE = (b"cache-control", b"no-store")
 _BRIEFLY = (b"cache-control", b"public, max-age=%d" % PUBLIC_S)
@@ -35,28 +40,41 @@ _FIRST_ERROR = 400
 
 
 class AnswerHeaders:
-    """Add the headers in an ASGI layer around the whole gateway.
+    """Add the headers in an ASGI layer around the whole gateway, and log refusals and failures.
 
     Caches may keep public documents for a while, and no other answer: a cached answer would give
     access to personal data without a record, or after the end of a right.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self._app, self._first_logged = app, find_first_logged_status()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        public = is_public_document(scope)
+        public, began_at = is_public_document(scope), time.perf_counter()
+        logged: LoggedAnswer | None = None
 
         async def send_complete(message: Message) -> None:
+            nonlocal logged
             if message["type"] == "http.response.start":
                 cacheable = public and message["status"] < _FIRST_ERROR
-                message = {
-                    **message,
-                    "headers": complete_answer_headers(message["headers"], public=cacheable),
-                }
+                headers = complete_answer_headers(message["headers"], public=cacheable)
+                message = {**message, "headers": headers}
+                if message["status"] >= self._first_logged and scope["path"] != READINESS:
+                    logged = _describe_answer(scope, message, began_at)
+            elif logged:
+                logged.write(message.get("body", b""))
+                logged = None
             await send(message)
 
         await self._app(scope, receive, send_complete)
+
+
+def _describe_answer(scope: Scope, start: Message, began_at: float) -> LoggedAnswer:
+    (method, route), client = label_request(scope), None
+    if draft := scope.get(DRAFT):
+        route, client = draft.operation.template, draft.client
+    request_id = (find_header(start["headers"], REQUEST_ID) or b"").decode()
+    return LoggedAnswer(method, route, start["status"], began_at, client, request_id)
 
 
 def is_public_document(scope: Scope) -> bool:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.http1.connection import BrokenOffError, Connection, Payload
 from gateway.http1.deadline import Deadline, require_current_task
 from gateway.http1.pool import ConnectionPool
-from gateway.ledger.record_draft import Admit, Ledger
+from gateway.ledger.record_draft import DRAFT, Admit, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, NotFound, match_operation
 from gateway.operations.model import KIB, MIB, Operation, Service
 from gateway.operations.problems import RequestMalformed
@@ -81,6 +81,7 @@ class Forwarder:
     ) -> None:
         task = require_current_task(self._pool.loop)
         call = Call(match, read_request_trace(scope), ledger=self._ledger, send=send, task=task)
+        scope[DRAFT] = call.draft
         with trace_forwarded_call(call, self._tracer) if self._tracer else nullcontext():
             await call.carry_out_work(self._admit_and_send(call, scope, receive), scope, receive)
 

@@ -9,7 +9,7 @@ from gateway.access.callers.client_address import TrustedProxies
 from gateway.access.problems import QuotaSpent
 from gateway.access.rate_limits import Quotas
 from gateway.http1.deadline import Deadline, require_current_task
-from gateway.ledger.record_draft import AccessRecordDraft, Admit, Ledger
+from gateway.ledger.record_draft import DRAFT, AccessRecordDraft, Admit, Ledger
 from gateway.operations.matching import Match, MethodNotAllowed, match_operation
 from gateway.operations.model import QuotaClass
 from gateway.proxy.bodies import RequestBody
@@ -26,7 +26,7 @@ from gateway.proxy.problems import BodyTooSlow, MethodRefused, NotPublic
 from shared.observability.metrics import REQUEST_SECONDS
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import NO_BODY, ProvedCall
-from shared.web.middleware import METHODS, OTHER_METHOD, UNMATCHED_ROUTE
+from shared.web.middleware import label_request
 from shared.web.problems import Problem, respond
 
 METRICS = "/metrics"
@@ -74,6 +74,7 @@ class LocalDispatcher:
                 call = Call(
                     match, read_request_trace(scope), ledger=self._ledger, send=send, task=task
                 )
+                scope[DRAFT] = call.draft
                 await call.carry_out_work(
                     self._dispatch_and_answer(call, scope, receive), scope, receive
                 )
@@ -149,8 +150,7 @@ async def answer_unmatched_request(
     trace = read_request_trace(scope)
     response = respond(problem)
     response.raw_headers.extend(trace.list_id_headers())
-    method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-    REQUEST_SECONDS.labels(method, UNMATCHED_ROUTE, problem.status.value).observe(0.0)
+    REQUEST_SECONDS.labels(*label_request(scope), problem.status.value).observe(0.0)
     await response(scope, receive, send)
 
 

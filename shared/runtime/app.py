@@ -81,7 +81,7 @@ def create_service(
         app.state.calls = CallVerifier(call_key.get_secret_value().encode())
         opened = {*OPEN_PATHS, f"{prefix}/openapi.json"}
         app.add_middleware(CallGuard, calls=app.state.calls, open_paths=opened)
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, logs_answers=call_key is not None)
     start_tracing(settings, app)
     return app
 

@@ -6,7 +6,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability.metrics import REQUEST_SECONDS
+from shared.observability.request_log import READINESS, LoggedAnswer, find_first_logged_status
 from shared.observability.tracing import read_trace_id, start_trace
+from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.internal_headers import TRACE_ID_HEADER
 from shared.web.problems import find_problem, respond
 
@@ -23,10 +25,11 @@ class AnswerCutOffError(Exception):
 
 
 class RequestMiddleware:
-    """Trace each request, measure it, and answer unexpected errors with a problem."""
+    """Trace each request, measure it, log it unless an outer layer does, and answer errors."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, logs_answers: bool = False) -> None:
         self._app = app
+        self._logs_answers, self._first = logs_answers, find_first_logged_status()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,12 +40,19 @@ class RequestMiddleware:
             scope, send = {**scope, "method": "GET"}, drop_body(send)
         start_trace(Headers(scope=scope).get("traceparent"))
         started, status = time.perf_counter(), 0
+        logged: LoggedAnswer | None = None
 
         async def send_marked(message: Message) -> None:
-            nonlocal status
+            nonlocal status, logged
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[TRACE_ID_HEADER] = read_trace_id() or ""
+                if self._logs_answers and status >= self._first and scope["path"] != READINESS:
+                    client = getattr(scope.get(PROVED_CALL), "client", None)
+                    logged = LoggedAnswer(*label_request(scope), status, started, client)
+            elif logged:
+                logged.write(message.get("body", b""))
+                logged = None
             await send(message)
 
         try:
@@ -54,10 +64,8 @@ class RequestMiddleware:
                 raise AnswerCutOffError(type(error).__name__) from None
             await respond(problem)(scope, receive, send_marked)
         finally:
-            method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
-            REQUEST_SECONDS.labels(method, find_route_template(scope), status).observe(
-                time.perf_counter() - started
-            )
+            labels = *label_request(scope), status
+            REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)
 
 
 def drop_body(send: Send) -> Send:
@@ -71,6 +79,7 @@ def drop_body(send: Send) -> Send:
     return send_head
 
 
-def find_route_template(scope: Scope) -> str:
-    """Return the template such as `/dossiers/{code}`, because a metric must not name a dossier."""
-    return getattr(scope.get("route"), "path", UNMATCHED_ROUTE)
+def label_request(scope: Scope) -> tuple[str, str]:
+    """Return the method, and the template of the route, because a label must not name a dossier."""
+    method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
+    return method, getattr(scope.get("route"), "path", UNMATCHED_ROUTE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.dev_stack import logs
-from deploy.dev_stack.logs import EARLIER_RUNS, begin_logs, name_earlier
+from deploy.dev_stack.logs import EARLIER_RUNS, begin_logs, find_entries, name_earlier
 
 
 def test_logs_of_the_last_runs_stay_and_older_ones_go(tmp_path: Path) -> None:
@@ -45,3 +45,41 @@ def test_long_log_of_an_earlier_run_keeps_the_whole_lines_of_its_end(
     earlier = name_earlier(folder, 1)
     assert (earlier / "long.log").read_text() == "third line\n"
     assert (earlier / "short.log").read_text() == "one line\n"
+
+
+TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"
+GATEWAY = f"""2026-11-30T08:00:01.000000Z [info     ] started
+2026-11-30T08:00:02.000002Z [info     ] request_refused request_id=request-17 trace_id={TRACE}
+2026-11-30T08:00:03.000000Z [info     ] request_refused request_id=request-18 trace_id={OTHER}
+"""
+DOSSIER = f"""2026-11-30T08:00:02.000001Z [error    ] unexpected_error trace_id={TRACE}
+Traceback (most recent call last):
+  File "routes.py", line 7, in move_dossier
+Exception: KeyError
+2026-11-30T08:00:04.000000Z [info     ] another
+"""
+EARLIER = (
+    f'{{"event": "request_refused", "trace_id": "{TRACE}", '
+    '"timestamp": "2026-11-29T08:00:00.000000Z"}\n'
+)
+
+
+@pytest.mark.parametrize("given", [TRACE, "request-17"])
+def test_lines_of_a_trace_are_found_over_all_kept_logs(given: str, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    for name, text in (("gateway-serve", GATEWAY), ("dossier-serve", DOSSIER)):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.log").write_text(text)
+    name_earlier(folder, 1).mkdir()
+    (name_earlier(folder, 1) / "sync-work.log").write_text(EARLIER)
+
+    oldest, failure, refusal = find_entries(folder, given)
+    assert oldest == f"sync-work        {EARLIER}".strip()
+    process, _, rest = failure.partition(" ")
+    assert process == "dossier-serve"
+    assert rest.endswith("Exception: KeyError")
+    assert refusal.startswith("gateway-serve    2026-11-30T08:00:02.000002Z")
+
+
+def test_id_that_no_log_has_leads_to_no_line(tmp_path: Path) -> None:
+    assert find_entries(tmp_path / "logs", TRACE) == []

@@ -117,10 +117,29 @@ async def test_log_line_is_json_with_service_and_trace(
 ) -> None:
     configure_logging(settings)
     answer = await client.get("/bug")
-    line = json.loads(said(capsys).splitlines()[-1])
-    assert line["service"] == settings.name
-    assert line["trace_id"] == answer.headers["X-Trace-Id"]
-    assert (line["event"], line["level"]) == ("unexpected_error", "error")
+    lines = [json.loads(line) for line in said(capsys).splitlines()]
+    events = {"unexpected_error": "error", "request_failed": "warning"}
+    assert {line["event"]: line["level"] for line in lines} == events
+    for line in lines:
+        assert line["service"] == settings.name
+        assert line["trace_id"] == answer.headers["X-Trace-Id"]
+
+
+@pytest.mark.usefixtures("logged")
+async def test_refused_request_is_logged_with_its_client_and_problem(
+    client: httpx.AsyncClient, settings: ServiceSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(settings)
+    caller = {"X-Client": "onestop-h26", "X-Agency": "H26"}
+    answer = await client.post("/people", json={"number": [NUMBER]}, headers=caller)
+    assert answer.status_code == 422
+    logged = said(capsys)
+    line = json.loads(logged)
+    assert (line["event"], line["method"], line["route"]) == ("request_refused", "POST", "/people")
+    assert (line["status"], line["problem"]) == (422, "/problems/invalid-request")
+    assert line["client"] == "onestop-h26"
+    assert line["trace_id"] == answer.json()["trace_id"]
+    assert NUMBER not in logged
 
 
 @pytest.mark.usefixtures("logged")

@@ -47,15 +47,13 @@ bench: $(INSTALLED) ## measure (15 minutes and more): SHORT=1 for CPU alone, ONL
 
 up: ## start everything in Docker, with Apache Kafka; SANDBOX=true with clients and people to try it
 	docker compose up --build --detach --wait
+	@deploy/compose/summary.sh
 
-demo-docker: $(INSTALLED) ## the same story through the gateway of `SANDBOX=true make up`
-	@mkdir -p .run && docker compose cp identity-prepare:/sandbox/sandbox.json .run/docker.json \
-		|| { echo "This needs the clients of a sandbox: make down, SANDBOX=true make up" >&2; exit 1; }
-	@GATEWAY_URL=http://$$(docker compose port gateway 8000) SANDBOX_FILE=.run/docker.json \
-		$(RUN) -m deploy.demo
+demo-docker: ## the same story in the image of `SANDBOX=true make up`, through its gateway
+	docker compose run --rm demo
 
 down: ## end what `make up` started; the data stays
-	docker compose --profile watch down
+	docker compose --profile watch --profile demo down
 
 # WORKERS=4 processes; by itself two for each processor, because the tests wait for much.
 WORKERS ?= auto

@@ -1,6 +1,9 @@
 """What docker-compose.yml, its SQL and its image say again must be what the code says."""
 
+import os
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -152,7 +155,7 @@ def test_service_signs_on_at_the_broker_as_itself(service: Service) -> None:
 def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
     open_parts = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
     assert open_parts.pop("grafana") == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
-    assert open_parts == {"gateway": ["127.0.0.1:${GATEWAY_PORT:-8000}:8000"]}
+    assert open_parts == {"gateway": ["127.0.0.1:${GATEWAY_PORT:-${PORT_BASE:-8000}}:8000"]}
     outside = {name for name, part in PARTS.items() if set(part["networks"]) != {"inner"}}
     assert outside == {"gateway", "grafana"}
     assert PARTS["grafana"]["profiles"] == ["watch"]
@@ -162,6 +165,94 @@ def test_only_the_gateway_answers_outside_and_on_this_machine_alone() -> None:
 def test_the_image_holds_every_package_and_a_folder_for_its_secrets() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     let_in = {line.removeprefix("!") for line in ignored if line.startswith("!")}
-    assert {"shared", "requirements.lock", *SERVICES} <= let_in
+    assert {"shared", "requirements.lock", "deploy/demo", *SERVICES} <= let_in
     image = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
     assert set(re.findall(r"secrets/(\w+)", image)) == {*SERVICES, "kafka", "topics", "grafana"}
+
+
+def wait_of(name: str) -> set[str]:
+    """Return all parts that are up, ready or done before the part starts."""
+    needs = PARTS[name].get("depends_on", {})
+    return set(needs).union(*map(wait_of, needs))
+
+
+def test_gateway_starts_when_nothing_is_left_to_wait_for() -> None:
+    needs = PARTS["gateway"]["depends_on"]
+    conditions = {need["condition"] for need in needs.values()}
+    assert conditions == {"service_healthy"}
+    assert {*(service.short for service in SERVICES.values())} - {"gateway"} < set(needs)
+    assert {"gateway-worker", "kafka", "postgres", "topics"} <= wait_of("gateway")
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_part_that_others_find_healthy_has_a_check(name: str) -> None:
+    for need, how in PARTS[name].get("depends_on", {}).items():
+        is_disabled = PARTS[need].get("healthcheck", {}).get("disable", False)
+        assert (how["condition"] == "service_completed_successfully") == is_disabled or (
+            how["condition"] == "service_started"
+        )
+
+
+def test_story_is_told_in_the_image_with_the_clients_of_the_sandbox() -> None:
+    demo, prepare = PARTS["demo"], PARTS["identity-prepare"]
+    assert demo["image"] == PARTS["gateway"]["image"]
+    assert demo["environment"]["SANDBOX_FILE"] == prepare["environment"]["SANDBOX_FILE"]
+    assert "sandbox:/sandbox:ro" in demo["volumes"]
+    assert demo["depends_on"] == {"gateway": {"condition": "service_healthy"}}
+
+
+def test_files_of_the_image_are_enough_for_its_programs(tmp_path: Path) -> None:
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for path in (line.removeprefix("!") for line in ignored if line.startswith("!")):
+        if f"{path}/*" not in ignored:
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).symlink_to(ROOT / path)
+    assert (tmp_path / "deploy" / "verify_proof.py").is_file()
+    programs = ["deploy.demo.__main__", "deploy.secrets", "deploy.topics"]
+    programs += [f"{service}.__main__" for service in SERVICES]
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import {', '.join(programs)}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+DOCKER = """#!/bin/sh
+case "$*" in
+  "compose port gateway 8000") echo 127.0.0.1:8000 ;;
+  "compose --profile watch port grafana 3000") [ -n "$BOARD" ] && echo "$BOARD" ;;
+  "compose exec -T identity printenv SANDBOX") echo "$SANDBOX" ;;
+  *) echo "not known: $*" >&2; exit 9 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "board", "told"),
+    [
+        ("true", "", ["sandbox", "story"]),
+        ("false", "", ["clients"]),
+        ("true", "127.0.0.1:3000", ["board", "sandbox", "story"]),
+    ],
+)
+def test_summary_says_where_all_is(
+    sandbox: str, board: str, told: list[str], tmp_path: Path
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        [ROOT / "deploy/compose/summary.sh"],
+        env={"PATH": path, "SANDBOX": sandbox, "BOARD": board},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "  API pages   http://127.0.0.1:8000/docs\n" in ended.stdout
+    names = re.findall(r"^  (\w+)", ended.stdout, re.MULTILINE)
+    assert names == ["API", "services", "logs", *told]

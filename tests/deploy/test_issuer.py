@@ -30,6 +30,7 @@ def test_local_stack_is_a_sandbox_unless_told_otherwise(
 
 def test_issuer_of_compose_is_the_address_that_it_publishes() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    assert "ISSUER: ${ISSUER:-http://127.0.0.1:${GATEWAY_PORT:-8000}}" in text
+    port = "${GATEWAY_PORT:-${PORT_BASE:-8000}}"
+    assert f"ISSUER: ${{ISSUER:-http://127.0.0.1:{port}}}\n" in text
     assert "ISSUER_ALIASES: ${ISSUER_ALIASES:-}" in text
-    assert "127.0.0.1:${GATEWAY_PORT:-8000}:8000" in text
+    assert f'"127.0.0.1:{port}:8000"' in text

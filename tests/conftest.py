@@ -33,7 +33,7 @@ from tests.support.collector import Collector, collecting
 from tests.support.mesh import Mesh, running_mesh
 from tests.support.scheduling import FileScheduling
 from tests.support.templates import migrate_database
-from tests.support.tools import OF_TESTS, describe_missing
+from tests.support.tools import OF_TESTS, count_left_out, describe_missing
 from tests.support.unhurried import lengthen_limits
 
 # `make fuzz` asks so many times as much.
@@ -55,6 +55,16 @@ settings.load_profile("same")
 
 def pytest_report_header() -> list[str]:
     return list(describe_missing(OF_TESTS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the tests that were left out by what they lack, apart from those that passed."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reports]
+    if lines := count_left_out(reasons, "the tests"):
+        terminalreporter.section("left out")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from tests.faults.isolation import is_isolated, isolate
 from tests.faults.load import PER_SECOND
 from tests.faults.report import line, write_report, write_soak
 from tests.faults.runner import Ground, suffer
-from tests.support.tools import OF_FAULTS, describe_missing
+from tests.support.tools import OF_FAULTS, count_left_out, describe_missing
 
 BROKEN_OFF = 130
 NUMBERS = ("RATE", "SECONDS", "SOAK")
@@ -61,8 +60,9 @@ def main() -> int:
     elif not any(os.environ.get(name) for name in ("ONLY", "SECONDS")) and struck == came_to:
         write_report(came_to, seed, rate, seconds)
     bad = [each.fault.name for each in struck if each.wrong]
-    skipped = len(came_to) - len(struck)
-    told = f"{len(struck)} faults in {seconds / 60:.1f} minutes, {skipped} skipped"
+    for told in count_left_out([each.skipped for each in came_to if each.skipped], "the faults"):
+        say(told)
+    told = f"{len(struck)} faults in {seconds / 60:.1f} minutes"
     say(f"{told}; not held: {', '.join(bad) or 'none'}")
     return int(bool(bad) or not struck)
 
@@ -99,10 +99,7 @@ def _left_out() -> Sequence[str]:
     """Say before the first fault which cannot be struck on this machine, and what each needs."""
     chosen = [fault for kind in Kind for fault in _chosen(kind)]
     lacks = [fault.lacks() or (lacks_kafka() if fault.on is Kind.APART else "") for fault in chosen]
-    counts = Counter(lack for lack in lacks if lack)
-    missing = [
-        f"{count} of {len(chosen)} faults left out: {lack}" for lack, count in counts.items()
-    ]
+    missing = count_left_out(filter(None, lacks), f"{len(chosen)} faults")
     return [*describe_missing(OF_FAULTS), *missing] if missing else []
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,12 @@ OF_TESTS = (
     *(NIMBUS, OPENID_CLIENT),
 )
 OF_FAULTS = (UNSHARE, NFT, FAKETIME, JAVA, MAVEN)
+
+
+def count_left_out(reasons: Iterable[str], whole: str) -> Sequence[str]:
+    """One line for each reason, with the number that it left out of the whole, the most first."""
+    counts = Counter(reasons).most_common()
+    return [f"{count} of {whole} left out: {reason}" for reason, count in counts]
 
 
 def describe_missing(tools: Iterable[Tool]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from functools import wraps
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
+from deploy.dev_stack.given_servers import UnusableServerError
 from deploy.dev_stack.logs import find_entries
 from deploy.dev_stack.record import (
     AlreadyRunningError,
@@ -44,6 +45,7 @@ EXPECTED_FAILURES = (
     BrokenSecretError,
     ChildFailedError,
     PortTakenError,
+    UnusableServerError,
 )
 P = ParamSpec("P")
 

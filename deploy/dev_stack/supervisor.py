@@ -10,6 +10,7 @@ from functools import partial
 from aiokafka.errors import KafkaError
 
 from deploy.broker import EmbeddedBroker
+from deploy.dev_stack.given_servers import explain_given_server
 from deploy.dev_stack.logs import begin_logs
 from deploy.dev_stack.record import Record, forget
 from deploy.dev_stack.stack import HOST, ROOT, Stack
@@ -134,11 +135,14 @@ class Supervisor:
         passwords = {
             name: (self.stack.secrets / name / "database_password").read_text() for name in SERVICES
         }
-        make_databases(self.stack.admin_url, passwords)
+        with explain_given_server("DATABASE_URL", given=self.stack.database_url):
+            make_databases(self.stack.admin_url, passwords)
 
     def _start_broker(self) -> None:
         if self.stack.kafka_servers:
-            create_topics(self.stack.kafka_servers)
+            self._report("the topics are made, where they are missing")
+            with explain_given_server("KAFKA_SERVERS", given=True):
+                create_topics(self.stack.kafka_servers)
             return
         self._report("the broker starts")
         broker = self.stack.broker

@@ -1,4 +1,4 @@
-"""A damaged file of the run folder ends each command with a sentence that says how to mend it."""
+"""A damaged file or a wrong server ends each command with a sentence that says how to mend it."""
 
 import os
 import subprocess
@@ -7,7 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
+from deploy.dev_stack.given_servers import UnusableServerError, explain_given_server
 from deploy.dev_stack.record import held
 from deploy.dev_stack.stack import ROOT, own_ports
 
@@ -23,8 +25,8 @@ COMMANDS = {
 WITHOUT_STACK = ["up", "stop", "status", "with"]
 
 
-def run_module(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, **own_ports(), "RUN_DIR": str(folder)}
+def run_module(folder: Path, *words: str, **given: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, **own_ports(), "RUN_DIR": str(folder), **given}
     return subprocess.run(
         [sys.executable, "-m", *words],
         cwd=ROOT,
@@ -95,3 +97,20 @@ def test_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"{tmp_path / 'secrets'} cannot be used (File exists)" in ended.stdout
     assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("url", ["postgresql://postgres:secret@127.0.0.1:1/x", "no url of secret"])
+def test_database_that_cannot_be_used_is_named_without_its_url(url: str, tmp_path: Path) -> None:
+    ended = run_module(tmp_path, "deploy.dev_stack", "up", DATABASE_URL=url)
+    assert ended.returncode == 1
+    assert "DATABASE_URL names no server that can be used (" in ended.stdout
+    assert "secret" not in ended.stdout
+    assert ended.stderr == ""
+
+
+def test_fault_of_the_embedded_server_is_not_explained_away() -> None:
+    with pytest.raises(ConnectionError), explain_given_server("KAFKA_SERVERS", given=None):
+        raise ConnectionError
+    unusable = pytest.raises(UnusableServerError, match="KafkaConnectionError")
+    with unusable, explain_given_server("KAFKA_SERVERS", given="127.0.0.1:9"):
+        raise KafkaConnectionError

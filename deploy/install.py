@@ -13,7 +13,7 @@ from threading import Thread
 from typing import IO
 
 OLDEST = (3, 11)
-REPORT_SECONDS = 5
+REPORT_S = 5
 
 
 class Progress:
@@ -46,7 +46,7 @@ def install(folder: Path, lock: Path) -> int:
         reader = Thread(target=progress.follow, args=[pip.stdout], daemon=True)
         reader.start()
         while reader.is_alive():
-            reader.join(REPORT_SECONDS)
+            reader.join(REPORT_S)
             progress.report()
     return pip.returncode
 

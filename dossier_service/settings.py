@@ -1,5 +1,7 @@
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
@@ -7,6 +9,10 @@ from shared.settings import CallKey, ServiceSettings
 
 
 class Settings(ServiceSettings):
+    kept_secrets: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {**ServiceSettings.kept_secrets, "person_hash_key": None}
+    )
+
     name: str = "dossier_service"
     port: int = 8102
     worker_port: int = 8202

@@ -1,5 +1,9 @@
 """Define the settings of the gateway."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
 from pydantic import Field, SecretStr
 
 from shared.settings import CallKey, ServiceSettings
@@ -15,6 +19,10 @@ class Settings(ServiceSettings):
     networks separated by commas: the gateway accepts their X-Forwarded-For, and they may read the
     metrics. A client may hold `client_share` times as many of a service's slots as are free.
     """
+
+    kept_secrets: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {**ServiceSettings.kept_secrets, "ledger_key": "ledger_keys_retired"}
+    )
 
     name: str = "gateway"
     identity_call_key: CallKey

@@ -1,5 +1,7 @@
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -26,6 +28,10 @@ def _require_addresses(aliases: str) -> str:
 
 
 class Settings(ServiceSettings):
+    kept_secrets: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {**ServiceSettings.kept_secrets, "person_hash_key": None, "key_encryption_key": None}
+    )
+
     name: str = "identity_service"
     port: int = 8101
     worker_port: int = 8201

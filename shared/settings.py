@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +39,12 @@ class BrokerSettings(BaseSettings):
 
 class ServiceSettings(BrokerSettings):
     """Settings shared by all services."""
+
+    # The secrets that stored data depends on, so that no process starts with others; beside a key
+    # that is replaced in steps, the setting that holds its other public keys.
+    kept_secrets: ClassVar[Mapping[str, str | None]] = MappingProxyType(
+        {"digest_key": None, "event_key": "event_keys_retired"}
+    )
 
     name: str
     database_url: str = Field(description="postgresql+asyncpg://role@host/database")

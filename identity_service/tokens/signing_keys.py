@@ -139,3 +139,8 @@ async def delete_replaced_keys(session: AsyncSession, *, before: datetime) -> No
         .scalar_subquery()
     )
     await session.execute(delete(SigningKey).where(SigningKey.signs_from < replaced_at))
+
+
+async def delete_all_keys(session: AsyncSession) -> None:
+    """Delete every key, because none can be decrypted any more; the next use creates one."""
+    await session.execute(delete(SigningKey))

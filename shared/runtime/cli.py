@@ -1,5 +1,6 @@
 """The command line of every service: `python -m <service> serve|work|migrate|…`."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.codes.time import utc_now
+from shared.crypto.ed25519 import KeyUnfitError
 from shared.database.engine import open_database
 from shared.messaging.kafka import open_producer
 from shared.messaging.outbox import RETENTION_DAYS
@@ -19,7 +21,8 @@ from shared.observability.logging import configure_logging
 from shared.runtime import dead_letter_commands, migrations
 from shared.runtime.app import freeze_gc
 from shared.runtime.event_keys import make_event_signer
-from shared.runtime.invocation import SettingsType, read_settings, run_async
+from shared.runtime.invocation import SettingsType, read_settings, run_async, run_in_session
+from shared.runtime.secret_checks import SecretsChangedError, accept_secret, require_kept_secrets
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,16 @@ class Invocation:
         """Read the settings at their first use, because some commands need none."""
         settings = read_settings(self.program.name, self.program.settings)
         configure_logging(settings)
+        return settings
+
+    @cached_property
+    def checked_settings(self) -> Any:
+        """Read the settings; exit unless the secrets are those that the data was made with."""
+        settings = self.settings
+        try:
+            run_async(lambda: require_kept_secrets(settings))
+        except (SecretsChangedError, KeyUnfitError) as error:
+            sys.exit(f"{self.program.name}: {error}")
         return settings
 
 
@@ -78,13 +91,13 @@ def serve_app(create_app: Callable[[SettingsType], FastAPI], settings: SettingsT
 
 def _serve_requests(context: typer.Context) -> None:
     """Answer HTTP."""
-    program, settings = context.obj.program, context.obj.settings
+    program, settings = context.obj.program, context.obj.checked_settings
     program.serve(settings)
 
 
 def _run_worker(context: typer.Context) -> None:
     """Publish events, handle events and run timers."""
-    program, settings = context.obj.program, context.obj.settings
+    program, settings = context.obj.program, context.obj.checked_settings
     run_async(lambda: program.work(settings))
 
 
@@ -103,7 +116,7 @@ def _write_revision(context: typer.Context, title: str) -> None:
 
 def _seed_database(context: typer.Context) -> None:
     """Load the data that the service needs at first; a repeat changes nothing."""
-    program, settings = context.obj.program, context.obj.settings
+    program, settings = context.obj.program, context.obj.checked_settings
     if program.seed:
         run_async(lambda: program.seed(settings))
 
@@ -119,7 +132,7 @@ def _replay_events(
     days: Annotated[float, typer.Option(help="days to go back")] = RETENTION_DAYS,
 ) -> None:
     """Publish sent events again, to refill a broker that lost its data."""
-    settings = context.obj.settings
+    settings = context.obj.checked_settings
 
     async def send_again() -> int:
         async with open_database(settings) as sessions, open_producer(settings) as producer:
@@ -127,6 +140,15 @@ def _replay_events(
             return await replay_sent_events(sessions, producer, make_event_signer(settings), since)
 
     typer.echo(f"{run_async(send_again)} events sent again")
+
+
+def _accept_secret(context: typer.Context, name: str) -> None:
+    """Let a process start with the present secret, where the one before is lost for good."""
+    settings = context.obj.settings
+    if name not in settings.kept_secrets:
+        raise typer.BadParameter(f"one of {', '.join(settings.kept_secrets)}")
+    run_in_session(settings, lambda session: accept_secret(session, settings, name))
+    typer.echo(f"{name} is from now on the one that the data depends on")
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -137,4 +159,5 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "seed": _seed_database,
     "prepare": _prepare_database,
     "replay": _replay_events,
+    "accept-secret": _accept_secret,
 }

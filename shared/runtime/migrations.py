@@ -17,12 +17,12 @@ from sqlalchemy.schema import SchemaItem
 from shared.database import locks
 from shared.database.session import Base
 from shared.messaging import consumer_lag, dead_letters, inbox, outbox
-from shared.runtime import timers
+from shared.runtime import secret_checks, timers
 from shared.settings import ServiceSettings
 from shared.web import idempotency
 
 # Importing a module declares its tables.
-_TABLES = (consumer_lag, dead_letters, idempotency, inbox, outbox, timers)
+_TABLES = (consumer_lag, dead_letters, idempotency, inbox, outbox, secret_checks, timers)
 
 # The infrastructure tables as the first migration of every service makes them. The text is frozen,
 # since databases were made by it: a change of these tables is a migration in each service.

@@ -42,12 +42,13 @@ PRESENT = "present"
 CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 # Nothing was frozen then.
 BEFORE_ALL_STATES = {"0.1.0"}
-# Processes that run for a while fill these: relays, timers, rebuilds, imports, sign-on by key.
+# Processes fill these at their start, or when they run for a while: relays, timers, rebuilds …
 UNFILLED = {
     "catalogue_import",
     "outbox_sent",
     "people_load",
     "projection_rebuild",
+    "secret_check",
     "timer",
     "used_assertion",
 }

@@ -4,10 +4,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.fernet import InvalidToken
+from pydantic import SecretStr
 from sqlalchemy import event, select
 
+from deploy.secrets import key_encryption_key
 from identity_service.main import create_app
 from identity_service.settings import Settings
+from identity_service.tokens.commands import commands
 from identity_service.tokens.jobs import delete_expired_keys
 from identity_service.tokens.models import SigningKey
 from identity_service.tokens.signing_keys import (
@@ -19,6 +23,7 @@ from identity_service.tokens.signing_keys import (
 from shared.database.session import SessionFactory
 from tests.conftest import Databases
 from tests.identity_service.calls import Identity
+from tests.identity_service.commands import run_command
 from tests.identity_service.signing_in import ask, secret_form
 from tests.support.serving import calling
 
@@ -122,6 +127,23 @@ async def test_rotation_publishes_before_it_signs_and_keeps_the_old_until_its_to
     await _began_to_sign(identity, second.kid, ago=timedelta(minutes=16))
     await _forget(identity)
     assert [key["kid"] for key in await fresh(identity).list_public_keys()] == [second.kid]
+
+
+async def test_keys_sealed_by_a_lost_secret_are_discarded_and_another_signs(
+    identity: Identity, emptied: SigningKeys
+) -> None:
+    first = await sign(emptied)
+    lost = SecretStr(key_encryption_key())
+    settings = identity.settings.model_copy(update={"key_encryption_key": lost})
+    now = SigningKeys(identity.app.state.sessions, lost)
+    with pytest.raises(InvalidToken):
+        await sign(now)
+    discarded = await asyncio.to_thread(run_command, commands, settings, "discard")
+    assert discarded.exit_code == 0, discarded.output
+    try:
+        assert (await sign(now)).kid != first.kid
+    finally:  # the other tests have the other secret
+        await asyncio.to_thread(run_command, commands, settings, "discard")
 
 
 async def _began_to_sign(identity: Identity, kid: str, *, ago: timedelta) -> None:

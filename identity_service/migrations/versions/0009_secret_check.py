@@ -1,0 +1,12 @@
+"""Keep a check value of each secret that the data depends on."""
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    op.execute(
+        "CREATE TABLE secret_check (name VARCHAR NOT NULL PRIMARY KEY, value VARCHAR NOT NULL)"
+    )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, func, text
+from sqlalchemy import DateTime, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -67,6 +67,11 @@ _CLAIM = text(
     " SELECT * FROM unnest(CAST(:consumers AS varchar[]), CAST(:ids AS uuid[]))"
     " ON CONFLICT DO NOTHING RETURNING consumer, id"
 )
+
+
+async def renew_inbox_rows(session: AsyncSession) -> None:
+    """Keep all rows for the whole retention from now on, as their events may be sent again."""
+    await session.execute(update(HandledEvent).values(at=func.now()))
 
 
 async def delete_expired_inbox_rows(session: AsyncSession) -> None:

@@ -117,6 +117,19 @@ def _build_row(event: Event, *, source: str, trace: dict[str, str]) -> OutboxRow
     return OutboxRow(event_id, at, event.topic, key, value, headers)
 
 
+async def requeue_sent_events(session: AsyncSession) -> int:
+    """Return all stored sent events to the outbox, before the others; return their number."""
+    connection = await session.connection()
+    moved = await connection.execute(
+        text(
+            "WITH sent AS (DELETE FROM outbox_sent RETURNING *)"
+            " INSERT INTO outbox (position, id, at, topic, key, value, headers)"
+            " SELECT position, id, at, topic, key, value, headers FROM sent"
+        )
+    )
+    return moved.rowcount
+
+
 async def measure_outbox(session: AsyncSession, *, now: datetime) -> None:
     """Measure the age of the oldest event; to count them would read all that an outage left."""
     oldest = select(OutboxMessage.at).order_by(OutboxMessage.position).limit(1)

@@ -10,12 +10,14 @@ from typing import Annotated, Any, Generic
 import typer
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.codes.time import utc_now
 from shared.crypto.ed25519 import KeyUnfitError
 from shared.database.engine import open_database
+from shared.messaging.inbox import renew_inbox_rows
 from shared.messaging.kafka import open_producer
-from shared.messaging.outbox import RETENTION_DAYS
+from shared.messaging.outbox import RETENTION_DAYS, requeue_sent_events
 from shared.messaging.relay import replay_sent_events
 from shared.observability.logging import configure_logging
 from shared.runtime import dead_letter_commands, migrations
@@ -142,6 +144,18 @@ def _replay_events(
     typer.echo(f"{run_async(send_again)} events sent again")
 
 
+def _requeue_events(context: typer.Context) -> None:
+    """Queue all stored sent events anew, in a database that was restored from a back-up."""
+
+    async def requeue_events(session: AsyncSession) -> int:
+        await renew_inbox_rows(session)
+        return await requeue_sent_events(session)
+
+    settings = context.obj.checked_settings
+    count = run_in_session(settings, requeue_events, reads_every_row=True)
+    typer.echo(f"{count} events go out again")
+
+
 def _accept_secret(context: typer.Context, name: str) -> None:
     """Let a process start with the present secret, where the one before is lost for good."""
     settings = context.obj.settings
@@ -159,5 +173,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "seed": _seed_database,
     "prepare": _prepare_database,
     "replay": _replay_events,
+    "requeue": _requeue_events,
     "accept-secret": _accept_secret,
 }

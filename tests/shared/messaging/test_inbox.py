@@ -8,7 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database.session import SessionFactory
 from shared.events import EVENTS, DossierProgressed, base
-from shared.messaging.inbox import Handlers, delete_expired_inbox_rows
+from shared.messaging.inbox import (
+    Handlers,
+    delete_expired_inbox_rows,
+    renew_inbox_rows,
+)
 from shared.messaging.redelivery import redeliver_batch, replay_known_types
 from shared.runtime.operator_routes import list_dead_letters
 from tests.shared.event_flow import (
@@ -90,3 +94,16 @@ async def test_inbox_is_forgotten_slice_by_slice_after_its_days(
         await delete_expired_inbox_rows(session)
     # 6 and 7 days old; those of 8 to 13 days went in slices of two.
     assert await scalar(sessions, "SELECT count(*) FROM handled_event") == 2
+
+
+async def test_events_of_a_restored_database_are_still_known_when_they_come_again(
+    sessions: SessionFactory, key: str
+) -> None:
+    records = [record(progressed(key, 1))]
+    await handle_records(sessions, records, HANDLERS)
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE handled_event SET at = now() - interval '1 year'"))
+        await renew_inbox_rows(session)
+        await delete_expired_inbox_rows(session)
+    await handle_records(sessions, records, HANDLERS)
+    assert await versions_of(sessions, key) == [1]

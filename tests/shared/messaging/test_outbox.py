@@ -19,6 +19,7 @@ from shared.messaging.outbox import (
     _build_row,
     measure_outbox,
     publish_events,
+    requeue_sent_events,
 )
 from shared.messaging.relay import BATCH_SIZE, replay_sent_events
 from shared.observability.metrics import OUTBOX_AGE
@@ -161,6 +162,25 @@ async def test_replay_sends_again_only_what_was_sent_since(
         assert await tail.versions(key) == [1, 2, 3, 2, 3]
     ids = [dict(record.headers)["ce_id"] for record in records]
     assert ids[1:3] == ids[3:5]
+
+
+@pytest.mark.broker
+async def test_restored_database_sends_all_again_that_it_has_sent_and_first(
+    sessions: SessionFactory, producer: AIOKafkaProducer, settings: ServiceSettings, key: str
+) -> None:
+    await announce(sessions, progressed(key, 1))
+    await relay_all(sessions, producer)
+    await announce(sessions, progressed(key, 2))
+    await relay_all(sessions, producer)
+    await announce(sessions, progressed(key, 3))
+    async with sessions.begin() as session:
+        assert await requeue_sent_events(session) == 2
+    assert await pending(sessions) == 3
+    assert await scalar(sessions, "SELECT count(*) FROM outbox_sent") == 0
+    assert await relay_all(sessions, producer) == 3
+    async with tailing(settings) as tail:
+        await eventually(lambda: tail.has(key, 5))
+        assert await tail.versions(key) == [1, 2, 1, 2, 3]
 
 
 async def test_age_of_the_oldest_waiting_event_is_measured(

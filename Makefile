@@ -14,7 +14,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status logs demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
-	dead-letters replay verify-ledger verify-counters rebuild bench schemas freeze up demo-docker down clean
+	dead-letters replay backup restore verify-ledger verify-counters rebuild bench schemas freeze up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -113,6 +113,12 @@ dead-letters: $(INSTALLED) ## messages that service S could not handle; DO="list
 
 replay: $(INSTALLED) ## send the events of the last days again, to refill a broker that lost them
 	@for service in $(SERVICES); do $(LOCAL) as $$service $(RUN) -m $$service replay || exit; done
+
+backup: $(INSTALLED) ## write databases and secrets of the stack to one file, FILE=backup.tar
+	@$(RUN) -m deploy.backup write $(FILE)
+
+restore: $(INSTALLED) ## put the data of FILE=backup.tar in place of none; HOW="--replace --secrets-only"
+	@$(RUN) -m deploy.backup restore $(FILE) $(HOW)
 
 verify-ledger: $(INSTALLED) ## check every batch and signature of the running stack's access ledger; KEPT="--receipts FILE"
 	@$(LOCAL) as gateway $(RUN) -m gateway verify-ledger $(KEPT)

@@ -41,8 +41,8 @@ class SecretsChangedError(Exception):
         differ = "differs from the one" if len(names) == 1 else "differ from those"
         super().__init__(
             f"{' and '.join(names)} in {directory} {differ} that the data in the database was "
-            "made with. Nothing is changed. Put the secrets back from the back-up: docs/backup.md "
-            "says how, and what to do without one."
+            "made with. Nothing is changed. Put the secrets back from a back-up (`make restore` "
+            "beside `make run`). docs/backup.md says how, and what to do without one."
         )
 
 

@@ -1,4 +1,4 @@
-"""What can be done with the data of the local stack; each function raises BackupError in words."""
+"""Act on the data of the local stack; each function raises BackupError with a sentence."""
 
 import shutil
 import subprocess
@@ -61,7 +61,7 @@ def write_backup(stack: Stack, file: Path) -> None:
 def restore_backup(stack: Stack, file: Path, *, to_replace: bool, secrets_only: bool) -> None:
     """Put the data of a back-up in place, once all of it is loaded and verified.
 
-    What was there is put aside where `to_replace` says so, and refused otherwise.
+    Present data is put aside where `to_replace` says so, and is a reason to refuse otherwise.
     """
     _require_embedded(stack)
     with _translate_faults(), held(stack.directory), _staged(stack) as staged:

@@ -18,7 +18,7 @@ from deploy.secrets import make_secrets
 from deploy.services import SERVICES
 from shared.crypto.ed25519 import read_private_key
 from tests.gateway.ledger.ledgers import Store, fill
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Installed:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_SECONDS * 4,
+            timeout=PATIENCE_S * 4,
         )
 
     def back_up(self, *words: str) -> "subprocess.CompletedProcess[str]":

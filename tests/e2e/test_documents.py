@@ -8,6 +8,7 @@ from deploy.dev_stack.stack import read_stack
 from tests.support.documents import (
     ADDRESS,
     ROOT,
+    RUN_ELSEWHERE,
     lay_out_clone,
     list_documents,
     matches_output,
@@ -16,9 +17,6 @@ from tests.support.documents import (
     run_examples,
 )
 from tests.support.mesh import Mesh
-
-# A test of its own runs these, because their examples need more than a mesh.
-RUN_ELSEWHERE = {"docs/oauth.md": "tests/clients/test_oauth_recipes.py registers the keys"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

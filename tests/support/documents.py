@@ -20,6 +20,11 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[2]
 # The address that the examples name, where the gateway of `make run` answers.
 ADDRESS = "http://127.0.0.1:8000"
+# A test of its own runs these, because their examples need more than a mesh.
+RUN_ELSEWHERE = {
+    "docs/backup.md": "tests/deploy/test_backup_guide.py stops and restores an installation",
+    "docs/oauth.md": "tests/clients/test_oauth_recipes.py registers the keys",
+}
 _PARSER = MarkdownIt("commonmark")
 _END = "<<<end of a block>>>"
 _TIMEOUT_S = 500

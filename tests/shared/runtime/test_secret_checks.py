@@ -21,7 +21,7 @@ from shared.runtime.secret_checks import SecretCheck, SecretsChangedError, requi
 from shared.settings import ServiceSettings
 from tests.conftest import Databases
 from tests.support.templates import SETTINGS
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 # Nothing that is stored depends on these: they let processes in, or prove one call.
@@ -140,7 +140,7 @@ def run_sync(url: str, secrets: Path, *words: str) -> "subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE_S,
     )
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import httpx
 import structlog
@@ -79,6 +80,7 @@ class Gateway:
             prefix="/gateway/v1",
             routers=ROUTERS,
             resources=partial(_gateway_resources, settings),
+            examples=Path(__file__).with_name("examples.yaml"),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

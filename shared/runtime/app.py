@@ -29,6 +29,7 @@ from shared.web.calls.call_mac import CallVerifier
 from shared.web.http_client import open_client
 from shared.web.idempotency import Replayed
 from shared.web.middleware import RequestMiddleware
+from shared.web.openapi.examples import OperationExample, read_examples
 from shared.web.openapi.service import DescribedService
 from shared.web.single_flight import SingleFlight
 
@@ -38,6 +39,8 @@ CHECK_S = 2.0
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/metrics", "/.well-known/jwks.json", EVENT_KEYS_PATH}
 )
+
+_OPERATOR_EXAMPLES = Path(__file__).with_name("operator_examples.yaml")
 
 Check = Callable[[], Awaitable[object]]
 Checks = Mapping[str, Check]
@@ -61,7 +64,7 @@ def create_service(
     routes within the process. `examples` is the file of the examples in its OpenAPI document.
     """
     app = DescribedService(
-        examples=examples,
+        examples=_read_examples(examples, prefix),
         title=title,
         version="1",
         lifespan=partial(_open_resources, settings, resources),
@@ -84,6 +87,12 @@ def create_service(
     app.add_middleware(RequestMiddleware, logs_answers=call_key is not None)
     start_tracing(settings, app)
     return app
+
+
+def _read_examples(path: Path | None, prefix: str) -> Mapping[str, OperationExample]:
+    service = prefix.split("/")[1]
+    paths = (_OPERATOR_EXAMPLES, path) if path else (_OPERATOR_EXAMPLES,)
+    return {name: part for file in paths for name, part in read_examples(file, service).items()}
 
 
 @asynccontextmanager

@@ -114,8 +114,9 @@ async def _look(country: Country, agency: str) -> dict[str, Any]:
 async def _set_aside(country: Country, service: str) -> str:
     """A message that no one could read; discarded, so that to settle it changes nothing."""
     value = f'{{"service": "{service}"}}'.encode()
+    headers = (("ce_type", b"dossier.moved.v1"),)
     record: Any = ConsumerRecord(
-        "dossier.events.v1", 0, 1, 0, 0, b"H26-261102-0001", value, None, 0, 0, ()
+        "dossier.events.v1", 0, 1, 0, 0, b"H26-261102-0001", value, None, 0, 0, headers
     )
     async with country.apps[service].state.sessions.begin() as session:
         await store_dead_letters(session, [Rejected(record, ValueError("unreadable"))])

@@ -83,7 +83,7 @@ async def send_example(
     token = sandbox.token(client, read_sandbox_clients()[client].agency)
     headers = [("Authorization", f"Bearer {token}")]
     for parameter in DESCRIBED[name]["parameters"]:
-        if "example" in parameter:
+        if parameter["in"] == "header" and "example" in parameter:
             headers.append((parameter["name"], parameter["example"]))
         elif parameter["name"].lower() == "if-match" and previous is not None:
             headers.append(("If-Match", previous.headers["ETag"]))

@@ -129,8 +129,9 @@ verify-counters: $(INSTALLED) ## compare the counters of the indicators with a r
 rebuild: $(INSTALLED) ## make the national view anew from the events that the broker retains
 	@$(LOCAL) as sync_service $(RUN) -m sync_service rebuild national_view
 
-schemas: $(INSTALLED) ## write the schemas of events and APIs to deploy/schemas, the types of problems, the tables of docs/access.md
+schemas: $(INSTALLED) ## write deploy/schemas, deploy/collections, the types of problems, the tables of docs/access.md
 	$(RUN) -m deploy.schemas
+	$(RUN) -m deploy.collections
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide
 

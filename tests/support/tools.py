@@ -66,6 +66,8 @@ TYPESCRIPT_GENERATOR = _reader_of_the_api(
 TYPESCRIPT_COMPILER = _reader_of_the_api(
     "tsc", "node_modules/.bin/tsc", "the compiler of the TypeScript client"
 )
+BRUNO = _reader_of_the_api("bru", "node_modules/.bin/bru", "the collection of Bruno")
+NEWMAN = _reader_of_the_api("newman", "node_modules/.bin/newman", "the collection of Postman")
 JAVA_GENERATOR = _reader_of_the_api(
     "openapi-generator", "java/openapi-generator-cli.jar", "the generated Java client"
 )
@@ -81,7 +83,7 @@ OPENID_CLIENT = _reader_of_the_api(
 OF_TESTS = (
     *(PROMTOOL, NGINX, JAVA, JAVAC, MAVEN, NODE),
     *(REDOCLY, PYTHON_GENERATOR, TYPESCRIPT_GENERATOR, TYPESCRIPT_COMPILER, JAVA_GENERATOR),
-    *(NIMBUS, OPENID_CLIENT),
+    *(NIMBUS, OPENID_CLIENT, BRUNO, NEWMAN),
 )
 OF_FAULTS = (UNSHARE, NFT, FAKETIME, JAVA, MAVEN)
 

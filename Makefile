@@ -132,6 +132,7 @@ rebuild: $(INSTALLED) ## make the national view anew from the events that the br
 schemas: $(INSTALLED) ## write deploy/schemas, deploy/collections, the types of problems, the tables of docs/access.md
 	$(RUN) -m deploy.schemas
 	$(RUN) -m deploy.collections
+	$(RUN) -m deploy.sandbox_page
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide
 

@@ -17,7 +17,8 @@ class Settings(ServiceSettings):
     they signed stay provable. It is a setting and not read from the database, because a process
     that can write the database could otherwise add a key. `trusted_proxies` lists addresses or
     networks separated by commas: the gateway accepts their X-Forwarded-For, and they may read the
-    metrics. A client may hold `client_share` times as many of a service's slots as are free.
+    metrics. A client may hold `client_share` times as many of a service's slots as are free. In a
+    `sandbox` the gateway shows the page of its clients and people.
     """
 
     kept_secrets: ClassVar[Mapping[str, str | None]] = MappingProxyType(
@@ -33,3 +34,4 @@ class Settings(ServiceSettings):
     ledger_keys_retired: str = ""
     trusted_proxies: str = ""
     client_share: float = Field(default=0.5, gt=0)
+    sandbox: bool = False

@@ -181,7 +181,8 @@ def summary(stack: Stack) -> str:
         f"  logs        {stack.logs}",
     ]
     if stack.sandbox_file.exists():
-        lines.append(f"  sandbox     {stack.sandbox_file}")
+        page = f"{stack.url(SERVICES['gateway'])}/sandbox"
+        lines.append(f"  sandbox     {page}, secrets in {stack.sandbox_file}")
     return "\n".join(lines)
 
 

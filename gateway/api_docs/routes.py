@@ -16,6 +16,8 @@ from gateway.api_docs.problem_pages import (
 )
 from gateway.api_docs.problem_types import read_problem_types
 from gateway.api_docs.problems import ProblemTypeUnknown
+from gateway.api_docs.sandbox_page import build_sandbox_page
+from gateway.settings import Settings
 from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
@@ -63,6 +65,14 @@ async def read_problem_type(name: str, request: Request) -> Response:
         raise ProblemTypeUnknown
     html = prefers_html(", ".join(request.headers.getlist("accept")))
     return build_problem_page(name, html=html).respond(request)
+
+
+@router.get("/sandbox")
+async def show_sandbox_page(request: Request) -> Response:
+    settings: Settings = request.app.state.settings
+    if not settings.sandbox:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return build_sandbox_page(settings.issuer).respond(request)
 
 
 @cache

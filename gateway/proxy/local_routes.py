@@ -45,6 +45,7 @@ PUBLIC_PATHS = frozenset(
         "/openapi.json",
         "/problems",
         "/readyz",
+        "/sandbox",
         METRICS,
     }
 )

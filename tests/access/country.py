@@ -173,7 +173,8 @@ async def open_country(
 ) -> AsyncIterator[Country]:
     """Open a new installation with two operators."""
     made = await asyncio.to_thread(install, postgres, sandbox, keys)
-    async with open_installed(postgres, made, **keys.get("gateway", {})) as country:
+    of_gateway = {"sandbox": True, **keys.get("gateway", {})}
+    async with open_installed(postgres, made, **of_gateway) as country:
         for operator in OPERATORS:
             await country.allow(operator, {"operations": ["*"]}, agency="G22")
         yield country

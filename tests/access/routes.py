@@ -180,6 +180,7 @@ OPEN_AT_THE_GATEWAY = frozenset(
         "GET /docs/files/{name}",
         "GET /openapi.json",
         "GET /problems",
+        "GET /sandbox",
         "GET /problems/{name}",
         "GET /gateway/v1/openapi.json",
         "GET /.well-known/right-keys.json",

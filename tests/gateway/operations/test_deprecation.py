@@ -117,14 +117,17 @@ def test_document_marks_the_deprecated_operations_alone(
     parts = {service: {"paths": paths, "components": {}} for service in Service}
     document = openapi.merge_api_documents(parts)
     marked = {
-        f"{method.upper()} {path}": operation["description"]
+        f"{method.upper()} {path}": operation["description"].split("\n\n")[:2]
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if operation.get("deprecated")
     }
+    announced = "Deprecated since 2026-11-02; it may be gone from 2027-11-02 on."
     assert marked == {
-        name: "Deprecated since 2026-11-02; it may be gone from 2027-11-02 on. "
-        f"Use `{successor}` instead.\n\nRead one thing."
+        name: [
+            f"{announced} Use `{successor}` instead.",
+            "Read one thing.",
+        ]
         for name, successor in SUCCESSORS.items()
     }
 

@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOP = "shared|gateway|identity_service|dossier_service|sync_service|deploy|tests|docs"
+DOCS = (*ROOT.glob("docs/*.md"), *ROOT.glob("docs/??/**/*.md"))
 DOCUMENTS = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / ".env.example")
+    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *DOCS, ROOT / ".env.example")
 )
 PLACE = re.compile(rf"(?<![\w/.-])((?:{TOP})/[\w./*-]*\w/?)")
 MODULE = re.compile(rf"(?<![\w/.-])((?:{TOP})(?:\.[a-z_0-9]+)+)(?![\w(/])")

@@ -15,7 +15,7 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 # The text that the Apache Software Foundation publishes.
 APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-TEXTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+TEXTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/??/**/*.md")))
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 

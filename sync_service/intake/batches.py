@@ -30,7 +30,7 @@ END_BEFORE_RECEPTION: Final = "end_before_reception"
 
 @dataclass(frozen=True, slots=True)
 class TakenRow:
-    """The result of a row that was not refused; `warnings` are codes, see docs/api.md."""
+    """The result of a row that was not refused; `warnings` are codes, see row_warnings.py."""
 
     outcome: RowOutcome
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The warnings on pushed rows that are unusual but taken; their codes are in docs/api.md."""
+"""The warnings on pushed rows that are unusual but taken: see docs/en/how-to/push-status.md."""
 
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet

@@ -44,7 +44,7 @@ def test_guide_of_integrators_tells_each_budget(budgets: Budgets) -> None:
         "an agency about all people": Scope.AGENCY,
     }
     for begin, scope in rows.items():
-        claims = find_row("api.md", begin).split("|")[2]
+        claims = find_row("en/how-to/verify-a-person.md", begin).split("|")[2]
         budget = budgets[scope]
         told = (budget.misses, budget.most, budget.sequential)
         assert figures(claims) == [each for each in told if each]

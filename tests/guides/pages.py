@@ -1,5 +1,6 @@
 """The guides in docs/vi and docs/en, read into sections."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,7 +130,7 @@ def _read_block(section: Section, tokens: list[Token], place: int) -> None:
         case "fence":
             fence = Fence(token.info, token.content)
             section.fences.append(fence)
-            section.outline.append(fence)
+            section.outline.append(_hide_labels(fence))
         case "table_open":
             table = _read_table(tokens[place:])
             section.tables.append(table)
@@ -138,6 +139,13 @@ def _read_block(section: Section, tokens: list[Token], place: int) -> None:
             section.outline.append((token.type, token.level))
         case "paragraph_open":
             section.outline.append("paragraph")
+
+
+def _hide_labels(fence: Fence) -> Fence:
+    """Return the block without the words of a diagram, which each language has of its own."""
+    if fence.language != "mermaid":
+        return fence
+    return Fence(fence.language, re.sub(r": .*$", "", fence.text, flags=re.MULTILINE))
 
 
 def _read_table(tokens: list[Token]) -> Table:

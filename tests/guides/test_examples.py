@@ -39,7 +39,20 @@ curl() {{
 }}
 """
 # Those that curl 7.58 of January 2018 knows.
-CURL_OPTIONS = {"-d", "-f", "-G", "-H", "-i", "-o", "-sS", "-u", "-w", "-X", "--data-urlencode"}
+CURL_OPTIONS = {
+    "-D",
+    "-d",
+    "-f",
+    "-G",
+    "-H",
+    "-i",
+    "-o",
+    "-sS",
+    "-u",
+    "-w",
+    "-X",
+    "--data-urlencode",
+}
 
 
 def adapt_text(text: str, mesh: Mesh) -> str:
@@ -93,6 +106,6 @@ def test_blocks_run_and_print_what_is_shown(path: Path, mesh: Mesh, tmp_path: Pa
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
 def test_curl_of_2018_knows_each_option(path: Path) -> None:
     text = "".join(fence.text for fence in read_page(path).fences if fence.language == "sh")
-    calls = re.findall(r"(?:\bcurl|\bcall) ((?:\\\n|[^|\n;)])*)", text)
+    calls = re.findall(r"(?:\bcurl|\bcall|\bask) ((?:\\\n|[^|\n;)])*)", text)
     options = {option for call in calls for option in re.findall(r"(?<!\S)--?[A-Za-z-]+", call)}
     assert options <= CURL_OPTIONS

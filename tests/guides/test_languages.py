@@ -1,12 +1,13 @@
 """Both languages of the guides have the same structure, commands, codes and links."""
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.guides.pages import DOCS, KINDS, LANGUAGES, ROOT, Page, list_pages, read_page
+from tests.guides.pages import DOCS, KINDS, LANGUAGES, ROOT, Page, Section, list_pages, read_page
 
 PAGES = [path for language in LANGUAGES for path in list_pages(language)]
 BY_LANGUAGE = [path.relative_to(DOCS / "en") for path in list_pages("en")]
@@ -20,6 +21,13 @@ def name_page(path: Path) -> str:
 def find_links(page: Page) -> list[str]:
     """Return the links of a page without the one to its twin, in the order of their texts."""
     return sorted(page.links[1:])
+
+
+def list_figures(section: Section) -> list[list[str]]:
+    """Return the figures in each row of the tables; `6,000` and `6.000` are the same."""
+    rows = [row for table in section.tables for row in table.rows[1:]]
+    texts = [re.sub(r"(?<=\d)[.,](?=\d{3}\b)", "", " ".join(row)) for row in rows]
+    return [sorted(re.findall(r"\d+", text)) for text in texts]
 
 
 def test_each_page_has_a_twin_of_the_same_name() -> None:
@@ -39,6 +47,7 @@ def test_languages_have_the_same_headings_blocks_and_codes(path: Path) -> None:
         assert (ours.level, ours.id) == (theirs.level, theirs.id)
         assert ours.outline == theirs.outline, ours.id
         assert ours.codes == theirs.codes, ours.id
+        assert list_figures(ours) == list_figures(theirs), ours.id
     assert find_links(vietnamese) == find_links(english)
 
 

@@ -61,7 +61,7 @@ class SealedBatch:
 
 
 class Bundle(BaseModel):
-    """A record with everything that proves it, as docs/verify-a-record.md describes.
+    """A record with everything that proves it, see docs/en/how-to/prove-an-access.md.
 
     `record` and `header` are the exact text that was hashed; `path` is hex, `signature` base64.
     """

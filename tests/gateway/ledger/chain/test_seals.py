@@ -1,5 +1,4 @@
 import json
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,7 +27,7 @@ from gateway.ledger.records import AccessOutcome, AccessRecord, PurposeKind
 from gateway.operations.table import OPERATIONS
 from shared.crypto import merkle
 from tests.gateway.proxy.proving import verify
-from tests.support.documents import read_blocks
+from tests.guides.pages import DOCS, read_page
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 FORGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -36,7 +35,7 @@ TRUSTED = {compute_key_id(KEY.public_key()): KEY.public_key()}
 AT = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 PROJECT = Path(__file__).parents[4]
 SCRIPT = PROJECT / "deploy" / "verify_proof.py"
-GUIDE = PROJECT / "docs" / "verify-a-record.md"
+GUIDE = DOCS / "en" / "how-to" / "prove-an-access.md"
 # The number of records in a batch, and the index of the one that is proved.
 PLACES = [(1, 0), (2, 1), (5, 4), (7, 6), (7, 3)]
 
@@ -262,29 +261,28 @@ def test_openssl_refuses_the_tampered_bundle(part: str, tmp_path: Path) -> None:
 def test_the_guides_own_commands_prove_the_bundle_and_the_call(
     size: int, index: int, tmp_path: Path
 ) -> None:
-    salt, body = bytes(range(16)), b'{"personal_number": "001090000001"}'
-    committed = compute_body_commitment(salt, "request", sha256(body).hexdigest())
-    sealed = AccessRecord.parse_sealed_text(make_record(index))
-    record = sealed._replace(request_commitment=committed)
+    salt, request, answer = bytes(range(16)), b'{"personal_number": "001090000001"}', b"{}"
+    record = AccessRecord.parse_sealed_text(make_record(index))._replace(
+        request_commitment=compute_body_commitment(salt, "request", sha256(request).hexdigest()),
+        response_commitment=compute_body_commitment(salt, "response", sha256(answer).hexdigest()),
+    )
     records = [make_record(number) for number in range(size)]
     records[index] = record.encode_canonical_json()
     batch = seal_record_batch(records, chain="gateway-1", after=START, at=AT, key=KEY)
     bundle = prove_batch_record(batch, index, KEY.public_key())
     members = write_seal_members(batch.header, batch.signature)
     line = write_receipt_value(record.id, salt, members, completion=None)
-    (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
-    (tmp_path / "trusted.pem").write_bytes(encode_public_pem(KEY.public_key()))
-    (tmp_path / "receipt.txt").write_bytes(b"X-Ledger-Receipt: " + line + b"\n")
-    (tmp_path / "request.json").write_bytes(body)
-    blocks = [block.text for block in read_blocks(GUIDE) if block.language == "sh"]
-    elsewhere = re.compile(r"^(?:python3 deploy|curl|make)\b", re.MULTILINE)
-    shell = "\n".join(["set -eu", *(block for block in blocks if not elsewhere.search(block))])
-    shown = subprocess.run(
-        ["sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    key, verdict, root, opened, head_verdict = shown.stdout.splitlines()
-    assert key == compute_key_id(KEY.public_key())
-    assert verdict == head_verdict == "Signature Verified Successfully"
-    assert root == batch.read_header().root
-    assert opened == json.loads(bundle.record)["request_commitment"]
-    assert (tmp_path / "head").read_bytes() == batch.header
+    folder = tmp_path / ".run" / "proof"
+    folder.mkdir(parents=True)
+    (folder / "bundle.json").write_text(bundle.model_dump_json())
+    (folder / "trusted.pem").write_bytes(encode_public_pem(KEY.public_key()))
+    (folder / "receipt.txt").write_bytes(b"X-Ledger-Receipt: " + line + b"\n")
+    (folder / "request.json").write_bytes(request)
+    (folder / "answer.json").write_bytes(answer)
+    offline = [part for part in read_page(GUIDE).sections if part.id in {"by-hand", "yours"}]
+    blocks = [block.text for part in offline for block in part.fences if block.language == "sh"]
+    shell = ["sh", "-euc", "\n".join(blocks)]
+    shown = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True)
+    verified = "Signature Verified Successfully"
+    assert shown.stdout.splitlines() == [verified, "proved", "1", "1", verified]
+    assert (folder / "head").read_bytes() == batch.header

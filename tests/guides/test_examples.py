@@ -16,6 +16,7 @@ from tests.support.mesh import Mesh
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+README = ROOT / "README.md"
 PAGES = [
     path
     for path in list_pages("en")
@@ -109,3 +110,11 @@ def test_curl_of_2018_knows_each_option(path: Path) -> None:
     calls = re.findall(r"(?:\bcurl|\bcall|\bask) ((?:\\\n|[^|\n;)])*)", text)
     options = {option for call in calls for option in re.findall(r"(?<!\S)--?[A-Za-z-]+", call)}
     assert options <= CURL_OPTIONS
+
+
+def test_calls_of_the_readme_run_as_they_stand(mesh: Mesh, tmp_path: Path) -> None:
+    [calls] = [fence.text for fence in read_page(README).fences if fence.text.startswith("API=")]
+    script = tmp_path / "calls.sh"
+    script.write_text(PRELUDE + adapt_text(calls, mesh), encoding="utf-8")
+    ran = run_script(script, mesh)
+    assert '"result":"MATCH"' in ran.stdout, ran.stdout + ran.stderr

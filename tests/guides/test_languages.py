@@ -82,3 +82,12 @@ def test_links_lead_to_files_and_parts_that_are_there(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=name_page)
 def test_block_of_code_names_a_known_language(path: Path) -> None:
     assert {fence.language for fence in read_page(path).fences} <= FENCES
+
+
+def test_readme_shows_the_same_calls_in_both_languages() -> None:
+    calls = [
+        [fence for fence in read_page(ROOT / name).fences if fence.text.startswith("API=")]
+        for name in ("README.md", "README.vi.md")
+    ]
+    assert len(calls[0]) == 1
+    assert calls[0] == calls[1]

@@ -129,12 +129,13 @@ verify-counters: $(INSTALLED) ## compare the counters of the indicators with a r
 rebuild: $(INSTALLED) ## make the national view anew from the events that the broker retains
 	@$(LOCAL) as sync_service $(RUN) -m sync_service rebuild national_view
 
-schemas: $(INSTALLED) ## write deploy/schemas, deploy/collections, the types of problems, the tables of docs/access.md
+schemas: $(INSTALLED) ## write what is made out of the code: schemas, collections, problem types, tables of documents
 	$(RUN) -m deploy.schemas
 	$(RUN) -m deploy.collections
 	$(RUN) -m deploy.sandbox_page
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide
+	$(RUN) -m deploy.reference
 
 freeze: $(INSTALLED) ## keep the databases of this version, which tests upgrade from then on, as NAME=0.2.0
 	$(RUN) -m tests.upgrade.freeze $(NAME)

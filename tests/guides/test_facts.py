@@ -9,7 +9,6 @@ from gateway.operations.quotas import DEFAULT_QUOTAS
 from identity_service.persons.result import VerificationResult
 from identity_service.sandbox.personas import read_personas
 from shared.codes.enums import Channel, DossierStatus
-from shared.codes.reason import Reason
 from shared.rules.statuses import first_status, read_status_table
 from sync_service.intake.row_rules import RowOutcome
 from tests.guides.pages import DOCS, LANGUAGES, Section, read_page
@@ -60,12 +59,6 @@ def test_page_names_every_status_as_published(language: str) -> None:
     rows = find_rows(language, "how-to/file-a-dossier.md", "statuses")
     told = {int(row[0]): row[1] for row in rows}
     assert told == {status.value: status.label for status in DossierStatus}
-
-
-@BOTH
-def test_page_names_every_reason(language: str) -> None:
-    rows = find_rows(language, "how-to/file-a-dossier.md", "reasons")
-    assert [row[0].strip("`") for row in rows] == list(Reason)
 
 
 def read_diagram(language: str) -> str:

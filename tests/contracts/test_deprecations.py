@@ -15,7 +15,7 @@ from shared.codes.deprecation import MIN_DAYS_TO_SUNSET, Deprecation
 from shared.events import EVENTS, FeePaid, ResultIssued
 from tests.contracts.test_events import breaks
 
-TEXT = (Path(__file__).parents[2] / "docs/versioning.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs/en/explanation/versions.md").read_text(encoding="utf-8")
 MARK = Deprecation(date(2026, 11, 2), date(2027, 11, 2), ResultIssued.event_type)
 
 
@@ -58,7 +58,7 @@ def list_deprecations() -> Iterator[tuple[str, Deprecation | None]]:
 
 def read_table(text: str) -> set[tuple[str, ...]]:
     """Return the rows of the section on present deprecations."""
-    section = text.partition("## Deprecated now")[2].partition("\n## ")[0]
+    section = text.partition("</a>Deprecated now")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`.+) \|$", section, re.MULTILINE)
     return {tuple(cell.strip(" `") for cell in row.split("|")) for row in rows}
 

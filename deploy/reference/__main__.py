@@ -1,4 +1,4 @@
-"""Write the pages of docs/<language>/reference that follow from the code.
+"""Write the pages of docs/<language> that follow from the code.
 
 `python -m deploy.reference` runs it.
 """
@@ -6,4 +6,4 @@
 from deploy.reference.pages import write_pages
 
 if __name__ == "__main__":
-    print(f"{write_pages()} pages of reference in both languages")
+    print(f"{write_pages()} pages in both languages")

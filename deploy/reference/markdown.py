@@ -35,7 +35,7 @@ class Page:
 
     def render(self, name: str, texts: Texts) -> str:
         label, other = _TWIN[texts.language]
-        twin = f"[{label}](../../{other}/reference/{name}.md)"
+        twin = f"[{label}](../../{other}/{name}.md)"
         begin = [f"# {self.title}", "", twin, "", self.text, "", texts.say(_GENERATED), ""]
         return "\n".join([*begin, *(part.render() for part in self.parts)])
 

@@ -1,10 +1,11 @@
-"""Build the generated pages in both languages."""
+"""Build the generated pages in both languages, by their places below docs/<language>."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from deploy.reference.codes import build_codes_page
+from deploy.reference.decisions import build_decisions_page
 from deploy.reference.events import build_events_page
 from deploy.reference.fields import build_fields_page
 from deploy.reference.markdown import Page
@@ -16,13 +17,14 @@ from deploy.reference.watch import build_alerts_page, build_metrics_page
 DOCS = Path(__file__).parents[2] / "docs"
 BUILDERS: Mapping[str, Callable[[Texts], Page]] = MappingProxyType(
     {
-        "operations": build_operations_page,
-        "fields": build_fields_page,
-        "codes": build_codes_page,
-        "events": build_events_page,
-        "settings": build_settings_page,
-        "metrics": build_metrics_page,
-        "alerts": build_alerts_page,
+        "reference/operations": build_operations_page,
+        "reference/fields": build_fields_page,
+        "reference/codes": build_codes_page,
+        "reference/events": build_events_page,
+        "reference/settings": build_settings_page,
+        "reference/metrics": build_metrics_page,
+        "reference/alerts": build_alerts_page,
+        "explanation/decisions": build_decisions_page,
     }
 )
 
@@ -30,7 +32,7 @@ BUILDERS: Mapping[str, Callable[[Texts], Page]] = MappingProxyType(
 def build_pages(texts: Texts) -> dict[str, str]:
     """Return the text of each page by its place below docs/."""
     return {
-        f"{texts.language}/reference/{name}.md": build(texts).render(name, texts)
+        f"{texts.language}/{name}.md": build(texts).render(name, texts)
         for name, build in BUILDERS.items()
     }
 

@@ -1,7 +1,7 @@
 """The words of the generated pages in both languages.
 
 English sentences come from the code; `texts.yaml` holds each with its Vietnamese form, and the
-meanings of codes, which the code does not state, in both.
+meanings of codes, which the code does not state, in both. `titles` are those of decisions.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ class Texts:
     language: Language
     sentences: Mapping[str, str]
     meanings: Mapping[str, Mapping[str, Mapping[Language, str]]]
+    titles: Mapping[str, str]
     used: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
 
@@ -43,6 +44,10 @@ class Texts:
             return ""
         return meaning[self.language]
 
+    def find_title(self, title: str) -> str:
+        """Return the title of a decision; a new one stays English until it is translated."""
+        return self.titles.get(title, title) if self.language == "vi" else title
+
     def list_known(self) -> set[str]:
         """Return all sentences and codes of the file, named as in `used`."""
         codes = {f"{kind}: {code}" for kind, each in self.meanings.items() for code in each}
@@ -55,4 +60,4 @@ def read_texts(language: Language) -> Texts:
         kind: {str(code): {"vi": pair[0], "en": pair[1]} for code, pair in codes.items()}
         for kind, codes in found["meanings"].items()
     }
-    return Texts(language, found["sentences"], meanings)
+    return Texts(language, found["sentences"], meanings, found["titles"])

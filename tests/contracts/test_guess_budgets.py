@@ -51,11 +51,15 @@ def test_guide_of_integrators_tells_each_budget(budgets: Budgets) -> None:
 
 
 def test_list_of_threats_tells_each_budget(budgets: Budgets) -> None:
-    _, _, control, default, *_ = find_row("threats.md", "the register is asked until").split("|")
+    _, _, control, default, *_ = find_row(
+        "en/explanation/threats.md", "the register is asked until"
+    ).split("|")
     officer, agency = budgets[Scope.OFFICER_PERSON].misses, budgets[Scope.AGENCY_PERSON].misses
     assert figures(default) == [officer, agency]
     assert f"{agency} answers that name fields" in control
-    default = find_row("threats.md", "numbers are tried one after the other").split("|")[3]
+    default = find_row("en/explanation/threats.md", "numbers are tried one after the other").split(
+        "|"
+    )[3]
     about_all = (budgets[Scope.OFFICER], budgets[Scope.CLIENT], budgets[Scope.AGENCY])
     assert figures(default) == [n for each in about_all for n in (each.misses, each.sequential)]
 

@@ -81,6 +81,6 @@ def test_make_targets_that_a_text_names_are_there(text: Path) -> None:
 
 def test_security_policy_names_the_threats_and_no_address() -> None:
     policy = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-    assert "docs/threats.md" in LINK.findall(policy)
+    assert "docs/en/explanation/threats.md" in LINK.findall(policy)
     assert "private vulnerability reporting" in policy
     assert "@" not in policy

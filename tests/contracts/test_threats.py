@@ -1,4 +1,4 @@
-"""docs/threats.md promises a test for each threat: each of them is there."""
+"""docs/en/explanation/threats.md promises a test for each threat: each of them is there."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/en/explanation/threats.md").read_text(encoding="utf-8")
 THREATS = [
     line.strip("|").split(" | ")
     for line in GUIDE.splitlines()

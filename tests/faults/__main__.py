@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: every fault under load; `docs/faults.md` says what it proves.
+"""`python -m tests.faults`: every fault under load; see docs/en/explanation/faults.md.
 
 From the environment: SEED; ONLY, parts of names; SECONDS, faults at random for so long; SOAK,
 seconds of the soak alone; RATE, operations a second.

@@ -1,8 +1,13 @@
-"""The tables of docs/access.md, as these tests ask for them: `python -m tests.access.guide`."""
+"""The tables of the pages on access, as these tests ask for them.
+
+`python -m tests.access.guide` writes them in both languages.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import yaml
 
 from gateway.operations.table import OPERATIONS
 from tests.access.callers import (
@@ -17,7 +22,9 @@ from tests.access.country import Papers
 from tests.access.routes import METRICS, OPEN_AT_THE_GATEWAY, ROUTES, Row, open_at_a_service
 from tests.support.factories import TestAuthority
 
-GUIDE = Path(__file__).parents[2] / "docs/access.md"
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = {language: DOCS / language / "reference/access.md" for language in ("vi", "en")}
+WORDS = Path(__file__).with_name("words_vi.yaml")
 COLUMNS = ("ours", "theirs", "procedure", "fields", "purpose", "operator")
 PERSONAL = "GET /dossier/v1/dossiers/{code}"
 SERVICES = ("identity", "dossier", "sync", "gateway")
@@ -61,24 +68,36 @@ def pages() -> Iterator[str]:
         yield f"|{'|'.join(f' {each} ' if each else ' ' for each in cells)}|"
 
 
-# By the beginning of its first line.
-TABLES = {
-    "| caller |": callers,
-    "| operation | covered |": operations,
-    "| operation | without a token |": public,
-    "| path |": pages,
-}
+# In the order of the page.
+TABLES = (callers, operations, public, pages)
 
 
-def with_tables(guide: str) -> str:
-    """The same text, with the rows that its tables are to have."""
-    for begin, rows in TABLES.items():
-        [head] = re.findall(rf"^{re.escape(begin)}.*\n\|[-|]+\n", guide, re.MULTILINE)
-        before, _, after = guide.partition(head)
-        made = "".join(f"{row}\n" for row in rows())
-        guide = before + head + made + re.sub(r"\A(\|.*\n)*", "", after)
-    return guide
+def read_words(language: str) -> Mapping[str, str]:
+    """Return the words of the cells in another language, by the English ones."""
+    if language == "en":
+        return {}
+    found: Mapping[str, str] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
+    return found
+
+
+def with_tables(guide: str, words: Mapping[str, str]) -> str:
+    """Return the same text, with the rows that its tables are to have."""
+    begin, *rest = re.split(r"^(\|.*\n\|[-|]+\n)(?:\|.*\n)*", guide, flags=re.MULTILINE)
+    heads, texts = rest[::2], rest[1::2]
+    made = ["".join(f"{translate(row, words)}\n" for row in rows()) for rows in TABLES]
+    return begin + "".join(map("".join, zip(heads, made, texts, strict=True)))
+
+
+def translate(row: str, words: Mapping[str, str]) -> str:
+    """Return the row with the words of its cells replaced; raise KeyError for an unknown one."""
+    if not words:
+        return row
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    told = [words[cell] if cell and not cell.startswith("`") else cell for cell in cells]
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in told)}|"
 
 
 if __name__ == "__main__":
-    GUIDE.write_text(with_tables(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
+    for language, path in GUIDES.items():
+        text = with_tables(path.read_text(encoding="utf-8"), read_words(language))
+        path.write_text(text, encoding="utf-8")

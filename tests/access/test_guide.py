@@ -1,9 +1,12 @@
-"""docs/access.md says what the tables of these tests say."""
+"""The pages on access say what the tables of these tests say."""
 
-from tests.access.guide import GUIDE, with_tables
+import pytest
+
+from tests.access.guide import GUIDES, read_words, with_tables
 
 
-def test_guide_shows_the_tables_of_callers_and_answers() -> None:
+@pytest.mark.parametrize("language", GUIDES)
+def test_guide_shows_the_tables_of_callers_and_answers(language: str) -> None:
     """`make schemas` writes them."""
-    guide = GUIDE.read_text(encoding="utf-8")
-    assert guide == with_tables(guide)
+    guide = GUIDES[language].read_text(encoding="utf-8")
+    assert guide == with_tables(guide, read_words(language))

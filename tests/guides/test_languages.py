@@ -11,7 +11,6 @@ from tests.guides.pages import DOCS, KINDS, LANGUAGES, ROOT, Page, Section, list
 
 PAGES = [path for language in LANGUAGES for path in list_pages(language)]
 BY_LANGUAGE = [path.relative_to(DOCS / "en") for path in list_pages("en")]
-FENCES = {"sh", "console", "text", "json", "http", "mermaid", "properties"}
 
 
 def name_page(path: Path) -> str:
@@ -77,11 +76,6 @@ def test_links_lead_to_files_and_parts_that_are_there(path: Path) -> None:
         assert target.is_relative_to(ROOT), link
         if part and target.is_relative_to(DOCS):
             assert part in {section.id for section in read_page(target).sections}, link
-
-
-@pytest.mark.parametrize("path", PAGES, ids=name_page)
-def test_block_of_code_names_a_known_language(path: Path) -> None:
-    assert {fence.language for fence in read_page(path).fences} <= FENCES
 
 
 def test_readme_shows_the_same_calls_in_both_languages() -> None:

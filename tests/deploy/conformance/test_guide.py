@@ -25,8 +25,8 @@ from tests.deploy.conformance.conftest import CLIENTS
 from tests.support.mesh import Mesh
 
 GUIDES = {
-    "en": (ROOT / "docs/conformance.md").read_text(encoding="utf-8"),
-    "vi": (ROOT / "docs/conformance.vi.md").read_text(encoding="utf-8"),
+    "en": (ROOT / "docs/en/how-to/conformance.md").read_text(encoding="utf-8"),
+    "vi": (ROOT / "docs/vi/how-to/conformance.md").read_text(encoding="utf-8"),
 }
 ENDS_WITHIN = 400
 
@@ -53,6 +53,12 @@ def test_guide_names_every_rule_with_its_source(language: str) -> None:
         ]
         for rule in read_rules()
     ]
+
+
+def test_source_of_a_rule_is_a_page_that_is_there() -> None:
+    named = [page for rule in read_rules() for page in re.findall(r"[\w/-]+\.md", rule.source)]
+    assert named
+    assert [page for page in named if not (ROOT / "docs/en" / page).exists()] == []
 
 
 @pytest.mark.parametrize("language", GUIDES)

@@ -12,7 +12,7 @@ TEXTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 RUN_S = 120
 
 _PART = re.compile(
-    r"^#+ (?P<heading>[^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    r"^#+ (?:<a id=\"[\w-]+\"></a>)?(?P<heading>[^\n]+)$|^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

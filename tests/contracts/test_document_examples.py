@@ -10,7 +10,7 @@ from tests.support.documents import ROOT, RUN_ELSEWHERE, list_documents, read_bl
 
 DOCUMENTS = [document for document in list_documents() if read_blocks(document)]
 LANGUAGES = {"sh", "console", "text", "json", "http", "mermaid", "properties"}
-# The recipes of docs/oauth.md.
+# The recipes of the guide to sign on.
 LANGUAGES |= {"python", "java", "js", "csharp", "php"}
 # An integrator has no environment of the project; an operator runs its commands there.
 USE_OF_PACKAGES = re.compile(r"\.venv/bin/(?!python -m )")

@@ -23,7 +23,8 @@ ADDRESS = "http://127.0.0.1:8000"
 # A test of its own runs these, because their examples need more than a mesh.
 RUN_ELSEWHERE = {
     "docs/backup.md": "tests/deploy/test_backup_guide.py stops and restores an installation",
-    "docs/oauth.md": "tests/clients/test_oauth_recipes.py registers the keys",
+    "docs/en/how-to/oauth.md": "tests/clients/test_oauth_recipes.py registers the keys",
+    "docs/vi/how-to/oauth.md": "tests/clients/test_oauth_recipes.py registers the keys",
 }
 _PARSER = MarkdownIt("commonmark")
 _END = "<<<end of a block>>>"

@@ -11,7 +11,7 @@ from deploy.reference.markdown import Page, Part
 from deploy.reference.texts import Texts
 from dossier_service.catalogue.procedure import ProcedureLevel
 from dossier_service.dossiers.payment_methods import PaymentMethod
-from gateway.ledger.record_draft import AccessOutcome, PurposeKind
+from gateway.ledger.records import AccessOutcome, PurposeKind
 from gateway.operations.model import QuotaClass
 from gateway.purposes.legal_bases import FILE as LEGAL_BASES
 from identity_service.clients.schemas import ClientKind

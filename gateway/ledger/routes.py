@@ -63,8 +63,8 @@ async def prove_record(
 ) -> Bundle:
     """Read the proof of an access record.
 
-    Return the bundle that verifies the record offline, as docs/en/how-to/prove-an-access.md shows. It
-    needs a right to all fields of records (403 `fields-not-allowed`). A batch that was changed
+    Return the bundle that verifies the record offline, as docs/en/how-to/prove-an-access.md shows.
+    It needs a right to all fields of records (403 `fields-not-allowed`). A batch that was changed
     after its seal has no proof (409 `record-unprovable`).
     """
     keys = request.app.state.ledger_keys

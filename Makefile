@@ -14,7 +14,7 @@ N ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop status logs demo test test-kafka faults fuzz client-tools lint types format lock migrate people \
-	dead-letters replay backup restore verify-ledger verify-counters rebuild bench schemas freeze up demo-docker down clean
+	dead-letters replay backup restore verify-ledger verify-counters rebuild bench schemas texts freeze up demo-docker down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "}; {printf "%-14s %s\n", $$1, $$2}'
@@ -136,6 +136,9 @@ schemas: $(INSTALLED) ## write what is made out of the code: schemas, collection
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide
 	$(RUN) -m deploy.reference
+
+texts: $(INSTALLED) ## write new texts for persons into shared/locales, to be translated there
+	$(RUN) -m deploy.texts
 
 freeze: $(INSTALLED) ## keep the databases of this version, which tests upgrade from then on, as NAME=0.2.0
 	$(RUN) -m tests.upgrade.freeze $(NAME)

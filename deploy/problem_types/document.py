@@ -27,7 +27,7 @@ def describe_problem_types() -> list[dict[str, Any]]:
             "type": name,
             "status": members[0].status.value,
             "title": members[0].title,
-            "meaning": _join_texts(map(_read_docstring, members)),
+            "meaning": _join_texts(map(read_docstring, members)),
             "advice": _join_texts(problem.advice for problem in members),
             "operations": _shorten_operations(operations[name]),
         }
@@ -36,7 +36,7 @@ def describe_problem_types() -> list[dict[str, Any]]:
     return sorted(types, key=lambda described: (described["status"], described["type"]))
 
 
-def _read_docstring(problem: type[Problem]) -> str:
+def read_docstring(problem: type[Problem]) -> str:
     """Return the docstring as one paragraph; it is empty where the title says all."""
     return " ".join(cleandoc(vars(problem).get("__doc__") or "").split())
 

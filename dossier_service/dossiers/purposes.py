@@ -7,6 +7,7 @@ procedures are compared by their national part: the desk of a province may name 
 from dossier_service.dossiers.problems import PurposeOfAnotherProcedure
 from shared.codes.agency import CodeError
 from shared.codes.procedure import parse_national_code
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import CallContext
 
 
@@ -16,7 +17,9 @@ def require_filing_purpose(caller: CallContext, procedure: str) -> None:
         procedure
     ):
         raise PurposeOfAnotherProcedure(
-            "The purpose of a filing is the procedure filed: send its code as X-Purpose.",
+            Translatable(
+                "The purpose of a filing is the procedure filed: send its code as X-Purpose."
+            ),
             procedure=procedure,
         )
 

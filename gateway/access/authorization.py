@@ -30,6 +30,7 @@ from gateway.purposes.explanation import record_call_explanation
 from gateway.purposes.registry import PurposeRegistry
 from shared.codes.coverage import canonical_code
 from shared.codes.time import unix_now
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import (
     FETCH_TOKEN,
     Unauthenticated,
@@ -147,7 +148,9 @@ class Authorizer:
         claims = await self._tokens.claims(read_bearer_token(headers.get("Authorization")))
         client, agency = claims["sub"], claims.get("agency")
         if not isinstance(agency, str):
-            raise Unauthenticated(f"The token names no agency. {FETCH_TOKEN}")
+            raise Unauthenticated(
+                Translatable("The token names no agency. {advice}", advice=FETCH_TOKEN)
+            )
         draft.client, draft.agency = client, agency
 
     def _require_covering_right(
@@ -169,17 +172,29 @@ class Authorizer:
 
     def _require_known_client(self, draft: AccessRecordDraft) -> ClientGrants:
         if not self._rights.complete:
-            raise Unavailable(f"The rights in force are not loaded yet. {Unavailable.advice}")
+            raise Unavailable(
+                Translatable(
+                    "The rights in force are not loaded yet. {advice}",
+                    advice=Translatable.of_library(Unavailable.advice),
+                )
+            )
         known = self._rights.find_client_grants(str(draft.client))
         if known is None or not known.active:
             raise NoRight(
                 draft.operation.name,
                 lacking="client",
-                detail="This client system is not registered here, or was deactivated: ask an "
-                "operator of the mesh to register or reactivate it.",
+                detail=Translatable(
+                    "This client system is not registered here, or was deactivated: ask an "
+                    "operator of the mesh to register or reactivate it."
+                ),
             )
         if known.agency != draft.agency and not _is_same_agency(known.agency, draft.agency):
-            raise Unauthenticated(f"The client belongs to another agency now. {FETCH_TOKEN}")
+            raise Unauthenticated(
+                Translatable(
+                    "The client belongs to another agency now. {advice}",
+                    advice=FETCH_TOKEN,
+                )
+            )
         return known
 
 
@@ -194,17 +209,23 @@ def _find_authorization(scope: Scope) -> bytes:
 
 def _describe_refusal(operation: str, *, purpose_lacks: bool) -> NoRight:
     if purpose_lacks:
-        detail = (
-            f"The right to {operation} does not cover this X-Purpose: send the code of a "
-            "procedure that it names, or ask the owner of the data for a wider grant."
+        detail = Translatable(
+            "The right to {operation} does not cover this X-Purpose: send the code of a "
+            "procedure that it names, or ask the owner of the data for a wider grant.",
+            operation=operation,
         )
         return NoRight(operation, lacking="purpose", detail=detail)
-    giver = (
-        "an operator of the mesh"
+    detail = (
+        Translatable(
+            "No grant in force names {operation}: ask an operator of the mesh for one.",
+            operation=operation,
+        )
         if is_administration_operation(operation)
-        else "the owner of the data"
+        else Translatable(
+            "No grant in force names {operation}: ask the owner of the data for one.",
+            operation=operation,
+        )
     )
-    detail = f"No grant in force names {operation}: ask {giver} for one."
     return NoRight(operation, lacking="operation", detail=detail)
 
 
@@ -219,11 +240,13 @@ def _caller_headers(scope: Scope) -> dict[str, str]:
             continue
         if known in headers:
             # The upstream service might read the other copy.
-            raise RequestMalformed(f"Send the header {known} once.")
+            raise RequestMalformed(Translatable("Send the header {name} once.", name=known))
         try:
             headers[known] = value.decode().strip()
         except UnicodeDecodeError:
-            raise RequestMalformed(f"Send the header {known} in UTF-8.") from None
+            raise RequestMalformed(
+                Translatable("Send the header {name} in UTF-8.", name=known)
+            ) from None
     return headers
 
 
@@ -249,9 +272,13 @@ def _read_credentials(scope: Scope) -> Sequence[RawHeader]:
     try:
         (credentials,) = (value.decode() for value in values)
     except ValueError:  # more than one, or not UTF-8
-        raise RequestMalformed("Send the header Authorization once, in ASCII.") from None
+        raise RequestMalformed(
+            Translatable("Send the header Authorization once, in ASCII.")
+        ) from None
     if not credentials.isprintable():
-        raise RequestMalformed("Send the header Authorization without control characters.")
+        raise RequestMalformed(
+            Translatable("Send the header Authorization without control characters.")
+        )
     scheme = credentials.partition(" ")[0]
     sent = scheme if scheme.lower() == "bearer" else credentials
     return ((b"authorization", sent.encode()),)

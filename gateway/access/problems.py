@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from gateway.operations.problems import format_seconds
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import NotAllowed
 from shared.web.problems import Problem
 
@@ -10,7 +11,7 @@ from shared.web.problems import Problem
 class NoRight(NotAllowed):
     """`lacking` names the missing part: client, operation or purpose; services add agency."""
 
-    def __init__(self, operation: str, *, lacking: str, detail: str) -> None:
+    def __init__(self, operation: str, *, lacking: str, detail: Translatable) -> None:
         super().__init__(detail, operation=operation, lacking=lacking)
 
 
@@ -31,8 +32,13 @@ class QuotaSpent(Problem):
         # The same refusal was recorded within this minute.
         self.repeated = repeated
         super().__init__(
-            f"The quota of class {quota_class} is {amount} in {format_seconds(window_s)}; "
-            f"try again in {format_seconds(reset_s)}."
+            Translatable(
+                "The quota of class {quota_class} is {amount} in {window}; try again in {wait}.",
+                quota_class=quota_class,
+                amount=amount,
+                window=format_seconds(window_s),
+                wait=format_seconds(reset_s),
+            )
         )
         self.headers = {
             "Retry-After": str(reset_s),

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
+from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import (
     DOSSIER_HEADER,
     FIELDS_HEADER,
@@ -44,9 +45,10 @@ _INTERNAL = frozenset(
     for name in ("Authorization", RIGHT_HEADER, SUBJECT_HEADER, FIELDS_HEADER, REQUEST_ID_HEADER)
 )
 TITLE = "Liên Thông"
-DESCRIPTION = (
+DESCRIPTION = Translatable(
     "Send all requests through this gateway, with an access token from `POST /oauth/token` and a "
-    "right to the operation. Errors are problem details (RFC 9457), distinguished by their `type`."
+    "right to the operation. Errors are problem details (RFC 9457), distinguished by their `type`; "
+    "title and advice are in Vietnamese with `Accept-Language: vi`."
 )
 _EXPLAINING = {
     PURPOSE_HEADER: "the purpose of the call: the code of an active procedure, or of a registered"
@@ -135,10 +137,19 @@ def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:
                 named = _name_problem_types(public, operation)
                 entry[operation.method.lower()] = _mark_deprecation(named, operation)
     missing = [service for service, part in parts.items() if part is None]
-    note = f"\n\n**Unreachable now and omitted: {', '.join(missing)}.**" if missing else ""
+    notes = [DESCRIPTION]
+    if missing:
+        services = ", ".join(missing)
+        notes.append(
+            Translatable("**Unreachable now and omitted: {services}.**", services=services)
+        )
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": "1", "description": DESCRIPTION + note},
+        "info": {
+            "title": TITLE,
+            "version": "1",
+            "description": Translatable.join_texts(notes, "\n\n"),
+        },
         "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {
@@ -219,8 +230,7 @@ def _name_problem_types(described: Document, operation: Operation) -> Document:
     named = {
         status: responses[status]
         | {
-            "description": f"{responses[status]['description']}: "
-            + ", ".join(f"`{name}`" for name in names),
+            "description": _name_types(responses[status]["description"], names),
             "x-problem-types": names,
         }
         for status, names in types.items()
@@ -228,11 +238,18 @@ def _name_problem_types(described: Document, operation: Operation) -> Document:
     return described | {"responses": responses | named}
 
 
+def _name_types(description: str, types: Iterable[str]) -> Translatable:
+    listed = ", ".join(f"`{name}`" for name in types)
+    return Translatable.join_texts([Translatable.of_library(description), listed], ": ")
+
+
 def _mark_deprecation(described: Document, operation: Operation) -> Document:
     if operation.deprecation is None:
         return described
-    texts = (operation.deprecation.describe_term(), described.get("description", ""))
-    return described | {"deprecated": True, "description": "\n\n".join(filter(None, texts))}
+    texts = [operation.deprecation.describe_term()]
+    if "description" in described:
+        texts.append(Translatable.of_library(described["description"]))
+    return described | {"deprecated": True, "description": Translatable.join_texts(texts, "\n\n")}
 
 
 def _describe_header(name: str, *, required: bool) -> Document:

@@ -1,7 +1,7 @@
 """Build the pages of the types of problems, in HTML and JSON."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from http import HTTPStatus
@@ -13,62 +13,90 @@ import orjson
 
 from gateway.api_docs.problem_types import EVERY, ProblemType, read_problem_types
 from gateway.operations.model import PUBLIC_S
+from shared.texts.catalogues import translate_text
+from shared.texts.languages import Language, read_weighted_range
+from shared.texts.translatable import Translatable
 from shared.web.published import PublishedPage
 
 _FOLDER = Path(__file__).with_name("data")
 # The pages have a style of their own, and load nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _HEADERS: Mapping[str, str] = MappingProxyType(
-    {"Cache-Control": f"public, max-age={PUBLIC_S}", "Vary": "Accept, Accept-Encoding"}
+    {
+        "Cache-Control": f"public, max-age={PUBLIC_S}",
+        "Vary": "Accept, Accept-Encoding, Accept-Language",
+    }
 )
 _CODE = re.compile(r"`([^`]+)`")
 
 
 @cache
-def build_problem_page(name: str, *, html: bool) -> PublishedPage:
+def build_problem_page(name: str, *, html: bool, language: Language) -> PublishedPage:
     """Return the page of a type that exists."""
-    problem_type = read_problem_types()[name]
+    problem_type = _translate_type(read_problem_types()[name], language)
     if html:
-        return _publish_html(problem_type.title, _render_problem_type(problem_type))
-    return _publish_json(problem_type.model_dump())
+        content = _render_problem_type(problem_type, language)
+        return _publish_html(problem_type.title, content, language)
+    return _publish_json(problem_type.model_dump(), language)
 
 
 @cache
-def build_problem_list(*, html: bool) -> PublishedPage:
+def build_problem_list(*, html: bool, language: Language) -> PublishedPage:
     """Return the page that lists all types."""
-    types = read_problem_types().values()
+    types = [_translate_type(kind, language) for kind in read_problem_types().values()]
     if html:
-        return _publish_html("Problems", _render_list(map(_render_link, types)))
+        title = translate_text(Translatable("Problems"), language)
+        return _publish_html(title, _render_list(map(_render_link, types)), language)
     members = {"type", "status", "title"}
-    return _publish_json(
-        {"items": [problem_type.model_dump(include=members) for problem_type in types]}
+    items = [problem_type.model_dump(include=members) for problem_type in types]
+    return _publish_json({"items": items}, language)
+
+
+def _translate_type(problem_type: ProblemType, language: Language) -> ProblemType:
+    return problem_type.model_copy(
+        update={
+            "title": translate_text(problem_type.title, language),
+            "meaning": tuple(translate_text(text, language) for text in problem_type.meaning),
+            "advice": tuple(translate_text(text, language) for text in problem_type.advice),
+        }
     )
 
 
-def _publish_json(content: object) -> PublishedPage:
-    return PublishedPage.of(orjson.dumps(content), "application/json", _HEADERS)
+def _publish_json(content: object, language: Language) -> PublishedPage:
+    headers = {**_HEADERS, "Content-Language": language}
+    return PublishedPage.of(orjson.dumps(content), "application/json", headers)
 
 
-def _publish_html(title: str, content: str) -> PublishedPage:
+def _publish_html(title: str, content: str, language: Language) -> PublishedPage:
     template = Template((_FOLDER / "page.html").read_text(encoding="utf-8"))
-    page = template.substitute(title=escape(title), content=content).encode()
-    return PublishedPage.of(page, "text/html", {**_HEADERS, "Content-Security-Policy": _POLICY})
+    page = template.substitute(
+        language=language,
+        title=escape(title),
+        content=content,
+        all_problems=translate_text(Translatable("All problems"), language),
+        api=translate_text(Translatable("The API"), language),
+    )
+    headers = {**_HEADERS, "Content-Language": language, "Content-Security-Policy": _POLICY}
+    return PublishedPage.of(page.encode(), "text/html", headers)
 
 
-def _render_problem_type(problem_type: ProblemType) -> str:
+def _render_problem_type(problem_type: ProblemType, language: Language) -> str:
     status = HTTPStatus(problem_type.status)
     operations = [
-        "Every operation" if name == EVERY else f"`{name}`" for name in problem_type.operations
+        Translatable("Every operation") if name == EVERY else f"`{name}`"
+        for name in problem_type.operations
     ]
-    sections = {
-        "Type": [f"`{problem_type.type}`"],
-        "Status": [f"{status.value} {status.phrase}"],
-        "Meaning": problem_type.meaning,
-        "How to mend it": problem_type.advice,
-        "Operations": operations or ["None: the request reached no operation"],
+    sections: Mapping[str, Sequence[str]] = {
+        Translatable("Type"): [f"`{problem_type.type}`"],
+        Translatable("Status"): [f"{status.value} {status.phrase}"],
+        Translatable("Meaning"): problem_type.meaning,
+        Translatable("How to mend it"): problem_type.advice,
+        Translatable("Operations"): operations
+        or [Translatable("None: the request reached no operation")],
     }
     return "".join(
-        f"<h2>{heading}</h2>{_render_list(map(_render_text, texts))}"
+        f"<h2>{translate_text(heading, language)}</h2>"
+        + _render_list(_render_text(translate_text(text, language)) for text in texts)
         for heading, texts in sections.items()
         if texts
     )
@@ -89,17 +117,8 @@ def _render_list(items: Iterable[str]) -> str:
 
 def prefers_html(accept: str) -> bool:
     """Return whether the header Accept gives HTML a greater weight than JSON (RFC 9110 §12.5.1)."""
-    weights = dict(map(_read_range, (accept or "*/*").lower().split(",")))
+    weights = dict(map(read_weighted_range, (accept or "*/*").lower().split(",")))
     return _find_weight(weights, "text/html") > _find_weight(weights, "application/json")
-
-
-def _read_range(element: str) -> tuple[str, float]:
-    media, *parameters = (part.strip() for part in element.split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name == "q":
-            return media, float(value) if re.fullmatch(r"[01](\.\d{0,3})?", value) else 0.0
-    return media, 1.0
 
 
 def _find_weight(weights: Mapping[str, float], media: str) -> float:

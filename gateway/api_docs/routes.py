@@ -18,6 +18,7 @@ from gateway.api_docs.problem_types import read_problem_types
 from gateway.api_docs.problems import ProblemTypeUnknown
 from gateway.api_docs.sandbox_page import build_sandbox_page
 from gateway.settings import Settings
+from shared.texts.languages import Language, read_language
 from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
@@ -56,7 +57,7 @@ async def read_page_file(name: str, request: Request) -> Response:
 @router.get("/problems")
 async def list_problem_types(request: Request) -> Response:
     html = prefers_html(", ".join(request.headers.getlist("accept")))
-    return build_problem_list(html=html).respond(request)
+    return build_problem_list(html=html, language=_read_page_language(request)).respond(request)
 
 
 @router.get("/problems/{name}")
@@ -64,7 +65,17 @@ async def read_problem_type(name: str, request: Request) -> Response:
     if name not in read_problem_types():
         raise ProblemTypeUnknown
     html = prefers_html(", ".join(request.headers.getlist("accept")))
-    return build_problem_page(name, html=html).respond(request)
+    return build_problem_page(name, html=html, language=_read_page_language(request)).respond(
+        request
+    )
+
+
+def _read_page_language(request: Request) -> Language:
+    """Return the language of the query `lang`, so that a link can name it, else the preferred."""
+    try:
+        return Language(request.query_params.get("lang", ""))
+    except ValueError:
+        return read_language(request.scope)
 
 
 @router.get("/sandbox")

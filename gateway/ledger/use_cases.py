@@ -16,6 +16,7 @@ from gateway.ledger.problems import RecordFieldsNotAllowed, RecordNotFound, Reco
 from gateway.ledger.repository import RecordConditions, VisibleRecord
 from gateway.ledger.schemas import RecordFilter, SealFilter
 from shared.codes.time import StoredInstant
+from shared.texts.translatable import Translatable
 from shared.web.calls.rights import Codes, Limits, Right
 from shared.web.pagination import PageParameters
 
@@ -60,7 +61,8 @@ def _require_searchable_limits(right: Right, members: Collection[str]) -> Sequen
     if not searching:
         hidden = set(members).difference(right.fields or ())
         raise RecordFieldsNotAllowed(
-            "Remove the filters on fields that your right does not show.", fields=sorted(hidden)
+            Translatable("Remove the filters on fields that your right does not show."),
+            fields=sorted(hidden),
         )
     return searching
 
@@ -81,7 +83,7 @@ async def prove_record(
     proving = [limits for limits in right.alternatives if limits.fields is None]
     if not proving:
         raise RecordFieldsNotAllowed(
-            "A proof shows the whole record: ask for a right to all fields."
+            Translatable("A proof shows the whole record: ask for a right to all fields.")
         )
     visible = await _read_visible_record(session, record_id, proving)
     stored = visible.record

@@ -2,11 +2,14 @@
 
 from http import HTTPStatus
 
+from shared.texts.translatable import Translatable
 from shared.web.problems import Problem
 
 
-def format_seconds(count: float) -> str:
-    return "1 second" if count == 1 else f"{count:g} seconds"
+def format_seconds(count: float) -> Translatable:
+    if count == 1:
+        return Translatable("1 second")
+    return Translatable("{count:g} seconds", count=count)
 
 
 class RequestMalformed(Problem):

@@ -14,6 +14,7 @@ from gateway.operations.model import KIB, MIB, Operation
 from gateway.operations.problems import RequestMalformed
 from gateway.proxy.headers import find_header
 from gateway.proxy.problems import BodyTooLarge, MemoryShareTaken, MemoryTaken
+from shared.texts.translatable import Translatable
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.problems import Problem
 
@@ -45,6 +46,8 @@ class BodyBrokeOff(CallerGone):
     The server does not distinguish a disconnect from a malformed body, so the caller may still
     wait.
     """
+
+    advice = Translatable("Send the whole body, as its length or its chunks say.")
 
 
 class RequestBody:
@@ -274,7 +277,7 @@ def _read_announced_length(scope: Scope) -> int:
     if value is None:
         return 0
     if not value.isdigit():
-        raise RequestMalformed("Send one Content-Length, a number.")
+        raise RequestMalformed(Translatable("Send one Content-Length, a number."))
     return int(value)
 
 

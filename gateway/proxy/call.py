@@ -79,8 +79,7 @@ class Call:
             if not self.given_up:  # a given-up call is recorded already
                 await self.record_abandonment()
             if isinstance(gone, BodyBrokeOff):
-                problem = RequestMalformed("Send the whole body, as its length or its chunks say.")
-                await self._send_problem(problem)
+                await self._send_problem(RequestMalformed(gone.advice))
         except asyncio.CancelledError:
             self._record_lost_call()
             raise
@@ -98,7 +97,7 @@ class Call:
                 await self._giving_up
 
     async def _send_problem(self, problem: Problem) -> None:
-        response = respond(problem)
+        response = respond(problem, self._scope)
         response.raw_headers.extend(
             (*self.trace.list_id_headers(), *self._receipt, *self._deprecation)
         )

@@ -35,6 +35,7 @@ from gateway.proxy.problems import (
 )
 from gateway.proxy.upstream import Slot, Upstream
 from shared.observability.tracing import build_trace_headers
+from shared.texts.translatable import Translatable
 from shared.web.calls.call_mac import BODY_LENGTH
 from shared.web.middleware import drop_body
 
@@ -251,5 +252,5 @@ def _read_request_target(scope: Scope) -> str:
     path: str = scope["raw_path"].decode("ascii")
     query: bytes = scope["query_string"]
     if not _QUERY.fullmatch(query):
-        raise RequestMalformed("Percent-encode the query.")
+        raise RequestMalformed(Translatable("Percent-encode the query."))
     return f"{path}?{query.decode('ascii')}" if query else path

@@ -12,6 +12,7 @@ from gateway.proxy.problems import CodingNotUnderstood, ExpectationFailed
 from shared.codes.persons.personal_numbers import holds_personal_number
 from shared.crypto.randomness import draw_uuid
 from shared.observability.tracing import start_trace
+from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import (
     CALL_HEADERS,
     CLIENT_PROOF_HEADER,
@@ -175,7 +176,7 @@ def _require_one_host(raw: RawHeaders, version: str) -> None:
     hosts = [value for name, value in raw if name == b"host"]
     # The server adds an empty Host to an HTTP/1.0 request without one.
     if len(hosts) != 1 or not (_HOST.fullmatch(hosts[0]) or (version != "1.1" and not hosts[0])):
-        raise RequestMalformed("Send one Host, a name or an address.")
+        raise RequestMalformed(Translatable("Send one Host, a name or an address."))
 
 
 def _reject_ambiguous_headers(raw: RawHeaders) -> None:
@@ -186,14 +187,18 @@ def _reject_ambiguous_headers(raw: RawHeaders) -> None:
     once = [name for name in names if name in _ONCE]
     if len(once) != len(set(once)):
         raise RequestMalformed(
-            "Send Content-Type, Idempotency-Key, If-Match and X-Client-Proof once each."
+            Translatable(
+                "Send Content-Type, Idempotency-Key, If-Match and X-Client-Proof once each."
+            )
         )
 
 
 def _require_known_coding(raw: RawHeaders) -> None:
     codings = [value.lower() for name, value in raw if name == b"transfer-encoding"]
     if codings and codings != [b"chunked"]:
-        raise RequestMalformed("Send no other Transfer-Encoding than chunked, and that once.")
+        raise RequestMalformed(
+            Translatable("Send no other Transfer-Encoding than chunked, and that once.")
+        )
     if any(coding.lower() != b"identity" for coding in split_list(raw, b"content-encoding")):
         raise CodingNotUnderstood
     if any(expected.lower() != b"100-continue" for expected in split_list(raw, b"expect")):
@@ -242,8 +247,12 @@ def _is_printable(value: bytes) -> bool:
 
 def _require_text_value(name: bytes, value: bytes) -> None:
     if not _is_printable(value):
-        raise RequestMalformed(f"Send the header {name.decode()} without control characters.")
+        raise RequestMalformed(
+            Translatable("Send the header {name} without control characters.", name=name.decode())
+        )
     try:
         value.decode()
     except UnicodeDecodeError:
-        raise RequestMalformed(f"Send the header {name.decode()} in UTF-8.") from None
+        raise RequestMalformed(
+            Translatable("Send the header {name} in UTF-8.", name=name.decode())
+        ) from None

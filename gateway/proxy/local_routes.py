@@ -149,7 +149,7 @@ async def answer_unmatched_request(
 ) -> None:
     """Answer a request that matches no operation: with ids and a metric, without a record."""
     trace = read_request_trace(scope)
-    response = respond(problem)
+    response = respond(problem, scope)
     response.raw_headers.extend(trace.list_id_headers())
     REQUEST_SECONDS.labels(*label_request(scope), problem.status.value).observe(0.0)
     await response(scope, receive, send)

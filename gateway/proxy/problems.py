@@ -4,6 +4,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from gateway.operations.problems import format_seconds
+from shared.texts.translatable import Translatable
 from shared.web.problems import RETRY_AFTER, Problem
 
 
@@ -17,7 +18,7 @@ class MethodRefused(Problem):
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
         methods = ", ".join(allowed)
-        super().__init__(f"Use one of: {methods}.")
+        super().__init__(Translatable("Use one of: {methods}.", methods=methods))
         self.headers = {"Allow": methods}
 
 
@@ -54,9 +55,11 @@ class BodyTooLarge(Problem):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"Send at most {limit} bytes; split a push to /sync/v1 into several."
+            Translatable(
+                "Send at most {limit} bytes; split a push to /sync/v1 into several.", limit=limit
+            )
             if limit
-            else "Send this request without a body.",
+            else Translatable("Send this request without a body."),
             limit=limit,
         )
 
@@ -71,13 +74,18 @@ class BodyTooSlow(Problem):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"Send the whole body within {format_seconds(seconds)}, and a long one without a pause."
+            Translatable(
+                "Send the whole body within {time}, and a long one without a pause.",
+                time=format_seconds(seconds),
+            )
         )
 
 
 class _UpstreamProblem(Problem):
-    def __init__(self, service: str, advice: str, *, retry_after_s: int | None = None) -> None:
-        super().__init__(f"The {service} service {advice}", service=service)
+    def __init__(
+        self, service: str, detail: Translatable, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(detail, service=service)
         if retry_after_s is not None:
             self.headers = {"Retry-After": str(retry_after_s)}
 
@@ -91,10 +99,12 @@ class UpstreamAway(_UpstreamProblem):
     advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = (
-            f"cannot be reached; nothing was done. Try again in {format_seconds(retry_after_s)}."
+        detail = Translatable(
+            "The {service} service cannot be reached; nothing was done. Try again in {wait}.",
+            service=service,
+            wait=format_seconds(retry_after_s),
         )
-        super().__init__(service, advice, retry_after_s=retry_after_s)
+        super().__init__(service, detail, retry_after_s=retry_after_s)
 
 
 class UpstreamBusy(_UpstreamProblem):
@@ -106,8 +116,12 @@ class UpstreamBusy(_UpstreamProblem):
     advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = f"is at its limit; nothing was done. Try again in {format_seconds(retry_after_s)}."
-        super().__init__(service, advice, retry_after_s=retry_after_s)
+        detail = Translatable(
+            "The {service} service is at its limit; nothing was done. Try again in {wait}.",
+            service=service,
+            wait=format_seconds(retry_after_s),
+        )
+        super().__init__(service, detail, retry_after_s=retry_after_s)
 
 
 class SlotsTaken(_UpstreamProblem):
@@ -119,11 +133,13 @@ class SlotsTaken(_UpstreamProblem):
     advice = "Nothing was done. Wait for the answers of your calls under way, then try again."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = (
-            "works on as many of your calls as one client may have at once; nothing was done. "
-            f"Wait for their answers, then try again in {format_seconds(retry_after_s)}."
+        detail = Translatable(
+            "The {service} service works on as many of your calls as one client may have at once; "
+            "nothing was done. Wait for their answers, then try again in {wait}.",
+            service=service,
+            wait=format_seconds(retry_after_s),
         )
-        super().__init__(service, advice, retry_after_s=retry_after_s)
+        super().__init__(service, detail, retry_after_s=retry_after_s)
 
 
 class MemoryTaken(Problem):
@@ -155,10 +171,12 @@ class UpstreamRefusesCalls(_UpstreamProblem):
     advice = "Nothing was done. Try again after the seconds of Retry-After."
 
     def __init__(self, service: str, *, retry_after_s: int) -> None:
-        advice = (
-            f"refused this call; nothing was done. Try again in {format_seconds(retry_after_s)}."
+        detail = Translatable(
+            "The {service} service refused this call; nothing was done. Try again in {wait}.",
+            service=service,
+            wait=format_seconds(retry_after_s),
         )
-        super().__init__(service, advice, retry_after_s=retry_after_s)
+        super().__init__(service, detail, retry_after_s=retry_after_s)
 
 
 class UpstreamTimedOut(_UpstreamProblem):
@@ -170,11 +188,13 @@ class UpstreamTimedOut(_UpstreamProblem):
     advice = "A change may have been made: repeat it with the same Idempotency-Key."
 
     def __init__(self, service: str, *, seconds: float) -> None:
-        advice = (
-            f"did not answer within {format_seconds(seconds)}. A change may have been made: "
-            "repeat it with the same Idempotency-Key."
+        detail = Translatable(
+            "The {service} service did not answer within {time}. A change may have been made: "
+            "repeat it with the same Idempotency-Key.",
+            service=service,
+            time=format_seconds(seconds),
         )
-        super().__init__(service, advice)
+        super().__init__(service, detail)
 
 
 class UpstreamBroke(_UpstreamProblem):
@@ -186,11 +206,12 @@ class UpstreamBroke(_UpstreamProblem):
     advice = "A change may have been made: repeat it with the same Idempotency-Key."
 
     def __init__(self, service: str) -> None:
-        advice = (
-            "broke off before its answer was whole. A change may have been made: "
-            "repeat it with the same Idempotency-Key."
+        detail = Translatable(
+            "The {service} service broke off before its answer was whole. A change may have been "
+            "made: repeat it with the same Idempotency-Key.",
+            service=service,
         )
-        super().__init__(service, advice)
+        super().__init__(service, detail)
 
 
 class SubjectNotNamed(_UpstreamProblem):
@@ -202,8 +223,9 @@ class SubjectNotNamed(_UpstreamProblem):
     advice = "Do not repeat the call; send the trace_id to the operator of the mesh."
 
     def __init__(self, service: str) -> None:
-        advice = (
-            "sent an answer that cannot be recorded, so it was withheld. Send the trace_id of "
-            "this problem to the operator of the mesh."
+        detail = Translatable(
+            "The {service} service sent an answer that cannot be recorded, so it was withheld. "
+            "Send the trace_id of this problem to the operator of the mesh.",
+            service=service,
         )
-        super().__init__(service, advice)
+        super().__init__(service, detail)

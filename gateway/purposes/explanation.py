@@ -24,6 +24,7 @@ from shared.codes.agency import CodeError
 from shared.codes.dossier import parse_dossier_code
 from shared.codes.officer import OFFICER_PATTERN
 from shared.codes.persons.personal_numbers import ADVICE, FINDING, holds_personal_number
+from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import (
     DOSSIER_HEADER,
     EXPLAINING_HEADERS,
@@ -59,7 +60,9 @@ def record_call_explanation(
         raise PurposeMissing([name for name in required if not headers.get(name)])
     for name in EXPLAINING_HEADERS:
         if headers.get(name) == "":
-            raise RequestMalformed(f"{name} is empty: send a value or omit the header.")
+            raise RequestMalformed(
+                Translatable("{name} is empty: send a value or omit the header.", name=name)
+            )
     if kind := draft.purpose_kind:
         _require_accepted_purpose(kind, continues_dossier=_is_dossier_step(draft))
 
@@ -67,12 +70,14 @@ def record_call_explanation(
 def _parse_officer_code(officer: str) -> str:
     if not _OFFICER.fullmatch(officer):
         raise RequestMalformed(
-            "X-Officer is not a code: send 1 to 64 ASCII letters, digits and the signs . _ @ -, "
-            "with a letter or digit first and without spaces, such as officer-17. Do not send a "
-            "name."
+            Translatable(
+                "X-Officer is not a code: send 1 to 64 ASCII letters, digits and the signs . _ @ "
+                "-, with a letter or digit first and without spaces, such as officer-17. Do not "
+                "send a name."
+            )
         )
     if holds_personal_number(officer):
-        raise RequestMalformed(f"X-Officer {ADVICE}.")
+        raise RequestMalformed(Translatable("X-Officer {advice}.", advice=ADVICE))
     return officer
 
 
@@ -83,13 +88,19 @@ def _record_call_purpose(
     # Classification caches texts, so a longer text is refused before it.
     if len(purpose) > MAX_PURPOSE_LENGTH or not purpose.isprintable():
         raise RequestMalformed(
-            f"X-Purpose has at most {MAX_PURPOSE_LENGTH} printable characters: send the code of a "
-            "procedure or of a legal basis."
+            Translatable(
+                "X-Purpose has at most {count} printable characters: send the code "
+                "of a procedure or of a legal basis.",
+                count=MAX_PURPOSE_LENGTH,
+            )
         )
     kind = draft.purpose_kind = purposes.classify_purpose(purpose, now=now, agency=draft.agency)
     if kind is PurposeKind.UNKNOWN and holds_personal_number(purpose):
         raise RequestMalformed(
-            f"X-Purpose {FINDING}: send the code of a procedure or of a legal basis."
+            Translatable(
+                "X-Purpose {finding}: send the code of a procedure or of a legal basis.",
+                finding=FINDING,
+            )
         )
     if is_recordable_purpose(purpose, kind):
         draft.purpose = purpose
@@ -107,13 +118,15 @@ def _record_call_dossier(
             draft.dossier = code
         if dossier and dossier != code:
             raise RequestMalformed(
-                "X-Dossier differs from the dossier of the path: omit the header."
+                Translatable("X-Dossier differs from the dossier of the path: omit the header.")
             )
     elif dossier:
         try:
             parse_dossier_code(dossier)
         except CodeError as error:
-            raise RequestMalformed(f"X-Dossier: {error}.") from None
+            raise RequestMalformed(
+                Translatable("X-Dossier: {error}.", error=error.args[0])
+            ) from None
         draft.dossier = dossier
 
 

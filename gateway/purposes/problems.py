@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from shared.texts.translatable import Translatable
 from shared.web.problems import Problem
 
 
@@ -18,9 +19,17 @@ class PurposeMissing(Problem):
     )
 
     def __init__(self, headers: Sequence[str]) -> None:
+        named = (
+            Translatable("{first} and {second}", first=headers[0], second=headers[1])
+            if len(headers) > 1
+            else headers[0]
+        )
         super().__init__(
-            f"This operation touches personal data: send {' and '.join(headers)}. X-Purpose is a "
-            "procedure code or a legal basis, X-Officer the officer's code.",
+            Translatable(
+                "This operation touches personal data: send {headers}. X-Purpose is a procedure "
+                "code or a legal basis, X-Officer the officer's code.",
+                headers=named,
+            ),
             headers=list(headers),
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from http import HTTPStatus
 
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import NotAllowed
 from shared.web.problems import Problem
 
@@ -17,7 +18,11 @@ def list_first_names(names: Iterable[str]) -> list[str]:
 def refuse_beyond(name: str, covered: Collection[str] | None) -> NotAllowed:
     """Return the refusal of a limit that lies beyond the caller's own."""
     return NotAllowed(
-        f"Limit `{name}` to values that your own right covers; this problem lists the first ones.",
+        Translatable(
+            "Limit `{name}` to values that your own right covers; this problem lists the "
+            "first ones.",
+            name=name,
+        ),
         **{name: list_first_names(covered or ())},
     )
 
@@ -50,7 +55,11 @@ class AgencyClosed(Problem):
     advice = "Name its `successor` instead, or another agency."
 
     def __init__(self, code: str, successor: str | None) -> None:
-        advice = "Name its successor instead." if successor else "Name another agency."
+        advice = (
+            Translatable("Name its successor instead.")
+            if successor
+            else Translatable("Name another agency.")
+        )
         super().__init__(advice, agency=code, successor=successor)
 
 

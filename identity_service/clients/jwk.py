@@ -19,6 +19,7 @@ from pydantic import AfterValidator, RootModel, WithJsonSchema
 from identity_service.clients.key_strength import MAX_RSA_BITS, MIN_RSA_BITS, find_weakness
 from shared.codes.persons.personal_numbers import refuse_personal_number
 from shared.crypto.thumbprint import IDENTIFYING_MEMBERS, compute_thumbprint
+from shared.texts.translatable import Translatable
 
 # The private halves of these four were discarded; the example keys of an RFC are public.
 EXAMPLE = {
@@ -62,8 +63,8 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 ALGORITHMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"EC": ("ES256",), "OKP": ("EdDSA", "Ed25519"), "RSA": ("PS256", "RS256")}
 )
-_KINDS = "kty must be EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)"
-_HAS_LEFT = (
+_KINDS = Translatable("kty must be EC (P-256), OKP (Ed25519) or RSA (2048 to 4096 bits)")
+_HAS_LEFT = Translatable(
     "this is a private or shared key, which has now left your system: make a new pair and"
     " register its public half only"
 )
@@ -132,17 +133,32 @@ def check_public_jwk(jwk: Mapping[str, object]) -> dict[str, str]:
     texts = {name: part for name, part in members.items() if isinstance(part, str)}
     if len(texts) < len(members):
         raise ValueError(
-            f"a key of type {key_type} needs the members {', '.join(members)}, as text"
+            Translatable(
+                "a key of type {key_type} needs the members {members}, as text",
+                key_type=key_type,
+                members=", ".join(members),
+            )
         )
     algorithms = ALGORITHMS[key_type]
     if (algorithm := jwk.get("alg", algorithms[0])) not in algorithms:
-        raise ValueError(f"alg of such a key must be {' or '.join(algorithms)}, or left out")
+        raise ValueError(
+            Translatable(
+                "alg of such a key must be {algorithms}, or left out",
+                algorithms=_name_choice(*algorithms),
+            )
+        )
     read_strong_key(texts)
     kid = jwk.get("kid", compute_thumbprint(texts))
     if not isinstance(kid, str) or not _KID.fullmatch(kid):
-        raise ValueError("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
+        raise ValueError(
+            Translatable("kid must be a text of 1 to 100 letters, digits, '.', '_', '~' and '-'")
+        )
     refuse_personal_number(kid)
     return texts | {"kid": kid} | ({"alg": str(algorithm)} if "alg" in jwk else {})
+
+
+def _name_choice(first: str, second: str | None = None) -> str:
+    return Translatable("{first} or {second}", first=first, second=second) if second else first
 
 
 def read_public_key(text: str) -> dict[str, str]:
@@ -152,7 +168,7 @@ def read_public_key(text: str) -> dict[str, str]:
     match orjson.loads(text):
         case dict() as jwk:
             return check_public_jwk(jwk)
-    raise ValueError("give one JSON Web Key, which is an object with the member kty")
+    raise ValueError(Translatable("give one JSON Web Key, which is an object with the member kty"))
 
 
 def _read_pem(text: str) -> dict[str, object]:
@@ -162,7 +178,7 @@ def _read_pem(text: str) -> dict[str, object]:
         key = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise ValueError(
-            "this PEM is no public key: write one with `openssl pkey -pubout`"
+            Translatable("this PEM is no public key: write one with `openssl pkey -pubout`")
         ) from None
     match key:
         case EllipticCurvePublicKey():
@@ -200,15 +216,25 @@ def _read_strong_key(members: tuple[tuple[str, str], ...]) -> PublicKey:
     for name, part in members:
         if name in _NUMBERS and not _is_canonical(part):
             raise KeyTooWeakError(
-                f"the members do not make a key: {name} must be base64url without padding, of at"
-                f" most {_MAX_MEMBER_CHARACTERS} characters"
+                Translatable(
+                    "the members do not make a key: {name} must be base64url without padding, of "
+                    "at most {count} characters",
+                    name=name,
+                    count=_MAX_MEMBER_CHARACTERS,
+                )
             )
     try:
         key: PublicKey = jwt.PyJWK(dict(members)).key
     except (jwt.PyJWTError, ValueError, TypeError):
-        raise KeyTooWeakError("the members do not make a key: are they base64url?") from None
+        raise KeyTooWeakError(
+            Translatable("the members do not make a key: are they base64url?")
+        ) from None
     if weakness := find_weakness(key):
-        raise KeyTooWeakError(f"the members do not make a key that proves anything: {weakness}")
+        raise KeyTooWeakError(
+            Translatable(
+                "the members do not make a key that proves anything: {weakness}", weakness=weakness
+            )
+        )
     return key
 
 

@@ -6,6 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from shared.texts.translatable import Translatable
+
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 4096
 # FIPS 186-5 §5.1 requires more than 2¹⁶; OpenSSL accepts at most 64 bits with a long modulus.
 MIN_RSA_EXPONENT, MAX_RSA_EXPONENT = 65_537, 2**64
@@ -32,41 +34,49 @@ _SMALL_ORDER_Y = frozenset(
 )
 
 
-def find_weakness(key: object) -> str | None:
+def find_weakness(key: object) -> Translatable | None:
     """Return the reason why a client must not prove itself by the key, None where it may."""
     match key:
         case EllipticCurvePublicKey():
             # Its construction has checked that the point lies on the curve.
-            return None if key.curve.name == "secp256r1" else "the curve must be P-256"
+            return (
+                None if key.curve.name == "secp256r1" else Translatable("the curve must be P-256")
+            )
         case Ed25519PublicKey():
             return _find_ed25519_weakness(key)
         case RSAPublicKey():
             return _find_rsa_weakness(key)
         case _:
-            return "the type must be EC (P-256), OKP (Ed25519) or RSA"
+            return Translatable("the type must be EC (P-256), OKP (Ed25519) or RSA")
 
 
-def _find_ed25519_weakness(key: Ed25519PublicKey) -> str | None:
+def _find_ed25519_weakness(key: Ed25519PublicKey) -> Translatable | None:
     y = int.from_bytes(key.public_bytes_raw(), "little") & (2**255 - 1)
     if y >= _P:
-        return "x is not the canonical form of a point of Ed25519"
+        return Translatable("x is not the canonical form of a point of Ed25519")
     if y in _SMALL_ORDER_Y:
-        return "x is a point of low order, for which anybody can sign"
+        return Translatable("x is a point of low order, for which anybody can sign")
     square = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
     if pow(square, (_P - 1) // 2, _P) != 1:
-        return "x is no point of Ed25519"
+        return Translatable("x is no point of Ed25519")
     return None
 
 
-def _find_rsa_weakness(key: RSAPublicKey) -> str | None:
+def _find_rsa_weakness(key: RSAPublicKey) -> Translatable | None:
     numbers = key.public_numbers()
     modulus, exponent = numbers.n, numbers.e
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS:
-        return f"the modulus n must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
+        return Translatable(
+            "the modulus n must have {minimum} to {maximum} bits",
+            minimum=MIN_RSA_BITS,
+            maximum=MAX_RSA_BITS,
+        )
     if not (exponent % 2 and MIN_RSA_EXPONENT <= exponent < MAX_RSA_EXPONENT):
-        return "the exponent e must be odd, 65537 at least and below 2 to the power of 64"
+        return Translatable(
+            "the exponent e must be odd, 65537 at least and below 2 to the power of 64"
+        )
     if gcd(modulus, _SMALL_PRIMES) != 1 or _has_close_factors(modulus):
-        return "the modulus n can be factored"
+        return Translatable("the modulus n can be factored")
     return None
 
 

@@ -70,13 +70,16 @@ class OperatorsOnly(NotAllowed):
 
 
 class TokenRefused(Problem):
-    """Report an error of the token endpoint with the members of RFC 6749 §5.2 beside our own."""
+    """Report an error of the token endpoint with the members of RFC 6749 §5.2 beside our own.
+
+    The description stays English, because the RFC allows it no letters outside ASCII.
+    """
 
     status = HTTPStatus.BAD_REQUEST
     error: str
 
     def body(self) -> dict[str, Any]:
-        return super().body() | {"error": self.error, "error_description": self.detail}
+        return super().body() | {"error": self.error, "error_description": str(self.detail)}
 
 
 class ClientNotProven(TokenRefused):

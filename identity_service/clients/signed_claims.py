@@ -17,6 +17,7 @@ from identity_service.clients.jwk import (
     read_strong_key,
 )
 from identity_service.clients.problems import ClientNotProven
+from shared.texts.translatable import Translatable
 from shared.web.bodies.strict_json import loads_strict
 
 MAX_SIGNED_CHARACTERS = 12_000
@@ -26,14 +27,16 @@ MAX_REQUEST_S = 60
 MAX_INSTANT = 2**40  # seconds since 1970, far beyond any clock
 WORD = r"^[!-~]{1,200}$"
 # One text, because each cause alone would reveal which clients and keys exist.
-NOT_PROVEN = (
+NOT_PROVEN = Translatable(
     "No active client of this id has a key of this kid that verifies the signature: check sub, kid"
     " and the private key, and that its public half is registered. A key of EC signs by ES256, of"
     " Ed25519 by EdDSA, of RSA by PS256 or RS256."
 )
 JWS = jwt.PyJWS()
 JWS.register_algorithm("Ed25519", OKPAlgorithm())  # RFC 9864; the library has the older name alone
-_NOT_READ = "It cannot be read: send a signed JWT, header.claims.signature in base64url (RFC 7515)."
+_NOT_READ = Translatable(
+    "It cannot be read: send a signed JWT, header.claims.signature in base64url (RFC 7515)."
+)
 
 
 def _require_finite(value: float) -> float:
@@ -78,14 +81,24 @@ class SignedJwt(Generic[AnyClaims]):
 def read_signed_jwt(text: str, shape: type[AnyClaims]) -> SignedJwt[AnyClaims]:
     """Return the parsed JWT; raise ClientNotProven with the names of missing or wrong members."""
     if len(text) > MAX_SIGNED_CHARACTERS:
-        raise ClientNotProven(f"Send a JWT of at most {MAX_SIGNED_CHARACTERS} characters.")
+        raise ClientNotProven(
+            Translatable(
+                "Send a JWT of at most {count} characters.",
+                count=MAX_SIGNED_CHARACTERS,
+            )
+        )
     head, dot, rest = text.partition(".")
     payload, other_dot, _ = rest.partition(".")
     if not dot or not other_dot:
         raise ClientNotProven(_NOT_READ)
     header = _read_part(head, _Header, "header")
     if header.alg not in SIGNING_ALGORITHMS:
-        raise ClientNotProven(f"Sign it by one of {', '.join(SIGNING_ALGORITHMS)}, set as alg.")
+        raise ClientNotProven(
+            Translatable(
+                "Sign it by one of {algorithms}, set as alg.",
+                algorithms=", ".join(SIGNING_ALGORITHMS),
+            )
+        )
     claims = _read_part(payload, shape, "claims set")
     return SignedJwt(text, header.alg, header.kid, header.typ, claims)
 
@@ -102,11 +115,20 @@ def _read_part(encoded: str, shape: type[Part], part: str) -> Part:
         return shape.model_validate(members)
     except ValidationError as error:
         names = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
-        hints = [f"{name} ({shape.model_fields[name].description})" for name in names]
+        hints = [
+            Translatable(
+                "{name} ({meaning})", name=name, meaning=shape.model_fields[name].description
+            )
+            for name in names
+        ]
         raise ClientNotProven(
-            f"Correct the {part}, in which these are missing or malformed: {', '.join(hints)}."
+            Translatable(
+                "Correct the {part}, in which these are missing or malformed: {hints}.",
+                part=part,
+                hints=Translatable.join_texts(hints, ", "),
+            )
             if names
-            else f"Send a JSON object as the {part}."
+            else Translatable("Send a JSON object as the {part}.", part=part)
         ) from None
 
 
@@ -121,15 +143,21 @@ def verify_signature(signed: SignedJwt[AnyClaims], jwk: Mapping[str, str] | None
     try:
         JWS.decode(signed.text, read_strong_key(used), algorithms=[signed.algorithm])
     except KeyTooWeakError:
-        raise ClientNotProven("The registered key is too weak; register another.") from None
+        raise ClientNotProven(
+            Translatable("The registered key is too weak; register another.")
+        ) from None
     except jwt.PyJWTError:
         raise ClientNotProven(NOT_PROVEN) from None
     if not fits:
         raise ClientNotProven(NOT_PROVEN)
     if used["kty"] == "RSA" and used.get("alg", signed.algorithm) != signed.algorithm:
         raise ClientNotProven(
-            f"Its alg is {signed.algorithm}, and the key is registered for {used['alg']} alone:"
-            " sign by that, or register the key again, under another kid and without alg."
+            Translatable(
+                "Its alg is {algorithm}, and the key is registered for {registered} alone: sign by"
+                " that, or register the key again, under another kid and without alg.",
+                algorithm=signed.algorithm,
+                registered=used["alg"],
+            )
         )
 
 
@@ -141,6 +169,9 @@ def require_audience(audience: str | Sequence[str], ours: Sequence[str]) -> None
     named = [audience] if isinstance(audience, str) else audience
     if not set(named) <= set(ours):
         raise ClientNotProven(
-            f"Its aud is not this server alone: send the issuer, {ours[0]}, or the token endpoint,"
-            f" {ours[0]}/oauth/token."
+            Translatable(
+                "Its aud is not this server alone: send the issuer, {issuer}, or the token"
+                " endpoint, {issuer}/oauth/token.",
+                issuer=ours[0],
+            )
         )

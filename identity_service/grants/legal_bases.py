@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, WithJsonSchema
 
 from shared.codes.persons.personal_numbers import NoPersonalNumber
+from shared.texts.translatable import Translatable
 
 MAX_CITATION: Final = 500
 
@@ -44,7 +45,7 @@ _OTHER = f"(?:{_PART}|{_LINK})"
 # Each word matches in one way only, so that a text is matched in one pass.
 CITATION_PATTERN: Final = f"^ *(?:{_OTHER}[,;]? )*{_DOCUMENT}(?:[,;]? (?:{_DOCUMENT}|{_OTHER}))* *$"
 _CITATION = re.compile(CITATION_PATTERN)
-_ADVICE = (
+_ADVICE = Translatable(
     "Cite a legal text by kind and number, with articles where you want, as NĐ 118/2025/NĐ-CP Điều"
     " 9 or Luật 26/2023/QH15; add no reason, title, name or address"
 )
@@ -53,7 +54,13 @@ _ADVICE = (
 def parse_citation(text: str) -> str:
     """Return the citation without blanks at its ends; raise ValueError, which never repeats it."""
     if len(text) > MAX_CITATION:
-        raise ValueError(f"{_ADVICE}. It has at most {MAX_CITATION} characters")
+        raise ValueError(
+            Translatable(
+                "{advice}. It has at most {count} characters",
+                advice=_ADVICE,
+                count=MAX_CITATION,
+            )
+        )
     if not _CITATION.fullmatch(text):
         raise ValueError(_ADVICE)
     return text.strip()

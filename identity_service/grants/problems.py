@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 
 from identity_service.agencies.problems import list_first_names
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import MAX_RIGHT_CODES, NotAllowed
 from shared.web.problems import Problem
 
@@ -44,10 +45,14 @@ class RightTooLong(Problem):
     def __init__(self, sums: Mapping[str, int]) -> None:
         first = list_first_names(sums)
         super().__init__(
-            f"The grants that a client has for one operation, not yet ended, may have"
-            f" {MAX_RIGHT_CODES} codes together: procedures, agencies, fields, and one for each"
-            f" grant. With this one they would have {sums[first[0]]}. Revoke grants that are no"
-            " longer needed, or name national procedures and whole agencies.",
+            Translatable(
+                "The grants that a client has for one operation, not yet ended, may have "
+                "{maximum} codes together: procedures, agencies, fields, and one for "
+                "each grant. With this one they would have {count}. Revoke grants that are no "
+                "longer needed, or name national procedures and whole agencies.",
+                maximum=MAX_RIGHT_CODES,
+                count=sums[first[0]],
+            ),
             operations=first,
         )
 
@@ -77,9 +82,11 @@ class FieldsUnknown(Problem):
 
     def __init__(self, known: Collection[str], *, count: int) -> None:
         super().__init__(
-            "Limit `fields` to those of `known`, or leave it out, which means all."
+            Translatable("Limit `fields` to those of `known`, or leave it out, which means all.")
             if known
-            else "Leave `fields` out: these operations have none that a grant could be limited to.",
+            else Translatable(
+                "Leave `fields` out: these operations have none that a grant could be limited to."
+            ),
             count=count,
             known=known,
         )

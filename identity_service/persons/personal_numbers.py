@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
 
+from shared.texts.translatable import Translatable
+
 LENGTH = 12
 _FIRST_CENTURY = 1900
 _LAST_YEAR = 2399
@@ -33,9 +35,15 @@ class PersonalNumber:
     def parse(cls, text: str) -> Self:
         """Return the data of a number; raise ValueError where no person can have it."""
         if len(text) != LENGTH:
-            raise ValueError(f"a personal number has {LENGTH} digits, this has {len(text)}")
+            raise ValueError(
+                Translatable(
+                    "a personal number has {expected} digits, this has {count}",
+                    expected=LENGTH,
+                    count=len(text),
+                )
+            )
         if not (text.isascii() and text.isdigit()):
-            raise ValueError("a personal number has digits only")
+            raise ValueError(Translatable("a personal number has digits only"))
         century_and_sex = int(text[3])
         century = _FIRST_CENTURY + century_and_sex // 2 * 100
         sex = Sex.FEMALE if century_and_sex % 2 else Sex.MALE
@@ -53,6 +61,8 @@ class PersonalNumber:
 def compose_number(prefix: str, sex: Sex, birth_year: int, serial: int) -> str:
     """Return the number of a person, male or female, born 1900-2399; `serial` is 0-999,999."""
     if sex not in (Sex.MALE, Sex.FEMALE) or not _FIRST_CENTURY <= birth_year <= _LAST_YEAR:
-        raise ValueError("a personal number says male or female, and a year from 1900 to 2399")
+        raise ValueError(
+            Translatable("a personal number says male or female, and a year from 1900 to 2399")
+        )
     century_and_sex = (birth_year - _FIRST_CENTURY) // 100 * 2 + (sex == Sex.FEMALE)
     return f"{prefix}{century_and_sex}{birth_year % 100:02d}{serial:06d}"

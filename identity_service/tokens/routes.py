@@ -18,16 +18,18 @@ from identity_service.tokens.problems import GrantTypeUnsupported, TokenRequestM
 from identity_service.tokens.schemas import ServerMetadata, TokenOut
 from identity_service.tokens.signing_keys import JWKS_S
 from identity_service.tokens.use_cases import ByAssertion, BySecret, issue_token
+from shared.texts.languages import read_language
+from shared.texts.translatable import Translatable
 from shared.web.bodies.strict_parsing import Router
 from shared.web.dependencies import Now, Session
-from shared.web.problems import build_traced_body
+from shared.web.problems import build_traced_body, name_language
 from shared.web.published import PublishedKeySet, PublishedPage
 
 router = Router(tags=["tokens"])
 
 FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_WAYS = (
+_WAYS = Translatable(
     "send client_assertion with client_assertion_type, or, in the sandbox, HTTP Basic or client_id"
     " with client_secret."
 )
@@ -115,7 +117,7 @@ async def issue_oauth_token(
     """
     form = _parse_form(request.headers.get("Content-Type", ""), await request.body())
     if "grant_type" not in form:
-        raise TokenRequestMalformed("Send grant_type=client_credentials.")
+        raise TokenRequestMalformed(Translatable("Send grant_type=client_credentials."))
     if form["grant_type"] != "client_credentials":
         raise GrantTypeUnsupported
     proof = _read_proof(form, request.headers.get("Authorization"))
@@ -161,16 +163,20 @@ async def read_server_metadata(request: Request, settings: SettingsDep) -> Respo
 
 def _parse_form(content_type: str, body: bytes) -> Mapping[str, str]:
     if content_type.partition(";")[0].strip().lower() != FORM:
-        raise TokenRequestMalformed(f"Send the request as {FORM}.")
+        raise TokenRequestMalformed(
+            Translatable("Send the request as {media_type}.", media_type=FORM)
+        )
     if len(body) > MAX_BYTES:
-        raise TokenRequestMalformed(f"Send at most {MAX_BYTES} bytes.")
+        raise TokenRequestMalformed(Translatable("Send at most {count} bytes.", count=MAX_BYTES))
     try:
         fields = parse_qsl(body.decode("ascii"), max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
-        raise TokenRequestMalformed("The form cannot be read; encode it as UTF-8.") from None
+        raise TokenRequestMalformed(
+            Translatable("The form cannot be read; encode it as UTF-8.")
+        ) from None
     form = dict(fields)
     if len(form) < len(fields):
-        raise TokenRequestMalformed("Send each field once.")
+        raise TokenRequestMalformed(Translatable("Send each field once."))
     return form
 
 
@@ -179,25 +185,33 @@ def _read_proof(form: Mapping[str, str], authorization: str | None) -> BySecret 
     by_assertion = "client_assertion" in form or "client_assertion_type" in form
     proofs = by_header + by_form + by_assertion
     if proofs == 0:
-        raise ClientNotProven(f"The request proves no client: {_WAYS}")
+        raise ClientNotProven(Translatable("The request proves no client: {ways}", ways=_WAYS))
     if proofs > 1:
-        raise TokenRequestMalformed(f"Prove the client in one way: {_WAYS}")
+        raise TokenRequestMalformed(Translatable("Prove the client in one way: {ways}", ways=_WAYS))
     if authorization is not None:
         proof = _parse_basic(authorization)
         if form.get("client_id", proof.client_id) != proof.client_id:
-            raise TokenRequestMalformed("Name one client: client_id differs from that of Basic.")
+            raise TokenRequestMalformed(
+                Translatable("Name one client: client_id differs from that of Basic.")
+            )
         return proof
     if by_form:
         if "client_id" not in form:
-            raise TokenRequestMalformed("Send client_id with client_secret.")
+            raise TokenRequestMalformed(Translatable("Send client_id with client_secret."))
         return BySecret(form["client_id"], form["client_secret"])
     if not {"client_assertion", "client_assertion_type"} <= form.keys():
         raise TokenRequestMalformed(
-            f"Send client_assertion with client_assertion_type {JWT_BEARER}."
+            Translatable(
+                "Send client_assertion with client_assertion_type {type}.",
+                type=JWT_BEARER,
+            )
         )
     if form["client_assertion_type"] != JWT_BEARER:
         raise ClientNotProven(
-            f"Send client_assertion_type {JWT_BEARER}; no other type proves a client."
+            Translatable(
+                "Send client_assertion_type {type}; no other type proves a client.",
+                type=JWT_BEARER,
+            )
         )
     return ByAssertion(form["client_assertion"], form.get("client_id"))
 
@@ -213,13 +227,14 @@ def _parse_basic(authorization: str) -> BySecret:
     client_id, colon, secret = decoded.partition(":")
     if scheme.lower() != "basic" or not colon:
         raise ClientNotProven(
-            "Send the Authorization `Basic` with client_id:client_secret in base64."
+            Translatable("Send the Authorization `Basic` with client_id:client_secret in base64.")
         )
     return BySecret(unquote_plus(client_id), unquote_plus(secret))
 
 
-async def answer_oauth_error(_: Request, error: Exception) -> JSONResponse:
+async def answer_oauth_error(request: Request, error: Exception) -> JSONResponse:
     """Answer as application/json, which OAuth libraries expect of this endpoint."""
     assert isinstance(error, TokenRefused)
-    headers = dict(error.headers or {}) | NO_STORE
-    return JSONResponse(build_traced_body(error), HTTPStatus(error.status), headers)
+    language = read_language(request.scope)
+    headers = dict(error.headers or {}) | NO_STORE | name_language(language)
+    return JSONResponse(build_traced_body(error, language), HTTPStatus(error.status), headers)

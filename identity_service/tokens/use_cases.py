@@ -9,6 +9,7 @@ from identity_service.settings import Settings
 from identity_service.tokens.access_token import sign_access_token
 from identity_service.tokens.schemas import TokenOut
 from identity_service.tokens.signing_keys import SigningKeys
+from shared.texts.translatable import Translatable
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ async def issue_token(
     if isinstance(proof, BySecret):
         if not resources.settings.sandbox:
             raise ClientNotProven(
-                "Only a sandbox accepts secrets: sign the request with the key of the client"
-                " (private_key_jwt)."
+                Translatable(
+                    "Only a sandbox accepts secrets: sign the request with the key of the client "
+                    "(private_key_jwt)."
+                )
             )
         client = await require_secret(session, proof.client_id, proof.secret)
     else:
@@ -53,7 +56,9 @@ async def issue_token(
         client = await require_assertion(session, proof.assertion, audiences=audiences, now=now)
         if proof.client_id not in {None, client.client_id}:
             raise ClientNotProven(
-                "Leave client_id out, or send the id of the client that signed the assertion."
+                Translatable(
+                    "Leave client_id out, or send the id of the client that signed the assertion."
+                )
             )
     lifetime = timedelta(seconds=resources.settings.token_seconds)
     token = sign_access_token(

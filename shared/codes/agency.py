@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from shared.texts.translatable import Translatable
+
 MAX_AGENCY_CODE_CHARACTERS = 35  # characters, QĐ 20/2020/QĐ-TTg
 _MAX_LEVELS = 3  # below the first, of the agencies that there are
 _QCVN_WIDTHS = (3, 2, 2)  # digits of the levels 4, 3 and 2
@@ -31,18 +33,27 @@ def parse_agency_code(code: str) -> str:
     """Return a code of the QCVN (`000.00.04.G18`) or QĐ 20 (`H56.14`) form; raise CodeError."""
     if len(code) > MAX_AGENCY_CODE_CHARACTERS:
         raise CodeError(
-            f"An agency code has at most {MAX_AGENCY_CODE_CHARACTERS} characters, this one has "
-            f"{len(code)}: give the agency's code, not its name or a whole dossier code"
+            Translatable(
+                "An agency code has at most {maximum} characters, this one "
+                "has {count}: give the agency's code, not its name or a whole dossier code",
+                maximum=MAX_AGENCY_CODE_CHARACTERS,
+                count=len(code),
+            )
         )
     if not (QCVN_AGENCY.fullmatch(code) or QD20_AGENCY.fullmatch(code)):
         raise CodeError(
-            "Not an agency code: write it as 000.00.04.G18 (QCVN 102) or as a capital letter, two "
-            "digits and dotted groups of one to three digits, H56.14 (QĐ 20), without spaces"
+            Translatable(
+                "Not an agency code: write it as 000.00.04.G18 (QCVN 102) or as a capital "
+                "letter, two digits and dotted groups of one to three digits, H56.14 (QĐ 20), "
+                "without spaces"
+            )
         )
     if holds_number_in_groups(code):
         raise CodeError(
-            "Neighbouring groups of an agency code have twelve digits together, which may be a "
-            "person's number: give the agency's code"
+            Translatable(
+                "Neighbouring groups of an agency code have twelve digits together, which may be "
+                "a person's number: give the agency's code"
+            )
         )
     return code
 

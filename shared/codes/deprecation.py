@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from shared.texts.translatable import Translatable
+
 MIN_DAYS_TO_SUNSET = 365
 
 
@@ -25,8 +27,10 @@ class Deprecation:
                 f"the sunset lies {MIN_DAYS_TO_SUNSET} days or more after {self.since}"
             )
 
-    def describe_term(self) -> str:
-        return (
-            f"Deprecated since {self.since}; it may be gone from {self.sunset} on. "
-            f"Use `{self.successor}` instead."
+    def describe_term(self) -> Translatable:
+        return Translatable(
+            "Deprecated since {since}; it may be gone from {sunset} on. Use `{successor}` instead.",
+            since=self.since,
+            sunset=self.sunset,
+            successor=self.successor,
         )

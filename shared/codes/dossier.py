@@ -19,6 +19,7 @@ from shared.codes.agency import (
     parse_agency_code,
 )
 from shared.codes.time import LEAP_OF_2000, build_day_pattern
+from shared.texts.translatable import Translatable
 
 MAX_SERIAL = 9_999_999
 _CENTURY = 2000
@@ -66,14 +67,19 @@ def parse_dossier_code(code: str) -> DossierCodeParts:
     blocks = code.split("-")
     if len(blocks) != len(DossierCodeParts._fields):
         raise CodeError(
-            "A dossier code has three blocks parted by '-', agency, date and serial, as "
-            f"H56.14-240823-0001; this one has {len(blocks)}"
+            Translatable(
+                "A dossier code has three blocks parted by '-', agency, date and serial, as "
+                "H56.14-240823-0001; this one has {count}",
+                count=len(blocks),
+            )
         )
     agency, day, serial = blocks
     if not _SERIAL.fullmatch(serial):
         raise CodeError(
-            "The serial, the last block of a dossier code, has four to seven digits: fill up with "
-            "zeros on the left, 0001"
+            Translatable(
+                "The serial, the last block of a dossier code, has four to seven digits: fill up "
+                "with zeros on the left, 0001"
+            )
         )
     return DossierCodeParts(parse_agency_code(agency), _date_of_block(day), int(serial))
 
@@ -87,13 +93,20 @@ def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeL
     form = QCVN_AGENCY if layout.agency_form == "qcvn" else QD20_AGENCY
     if not form.fullmatch(parse_agency_code(agency)):
         raise CodeError(
-            f"The layout asks for an agency code of the {layout.agency_form} form: use the "
-            "agency's other code, or another layout"
+            Translatable(
+                "The layout asks for an agency code of the {form} form: use the agency's "
+                "other code, or another layout",
+                form=layout.agency_form,
+            )
         )
     if not 1 <= serial <= MAX_SERIAL:
-        raise CodeError(f"The serial of a dossier lies between 1 and {MAX_SERIAL}")
+        raise CodeError(
+            Translatable("The serial of a dossier lies between 1 and {maximum}", maximum=MAX_SERIAL)
+        )
     if on.year // 100 * 100 != _CENTURY:
-        raise CodeError("A dossier code can only hold a date of the years 2000 to 2099")
+        raise CodeError(
+            Translatable("A dossier code can only hold a date of the years 2000 to 2099")
+        )
     day = f"{on:%y%m%d}" if layout.year_digits == 2 else f"{on:%Y%m%d}"  # noqa: PLR2004  the two forms
     return f"{agency}-{day}-{serial:0{layout.serial_digits}d}"
 
@@ -101,8 +114,10 @@ def format_dossier_code(agency: str, on: date, serial: int, layout: DossierCodeL
 def _date_of_block(block: str) -> date:
     if not _DATE_BLOCK.fullmatch(block):
         raise CodeError(
-            "The date block of a dossier code is a real day of the years 2000 to 2099: write the "
-            "day of reception as YYMMDD or YYYYMMDD"
+            Translatable(
+                "The date block of a dossier code is a real day of the years 2000 to 2099: write "
+                "the day of reception as YYMMDD or YYYYMMDD"
+            )
         )
     return date(_CENTURY + int(block[-6:-4]), int(block[-4:-2]), int(block[-2:]))
 

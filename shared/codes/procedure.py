@@ -15,6 +15,7 @@ from shared.codes.agency import (
     is_agency_code,
     parse_agency_code,
 )
+from shared.texts.translatable import Translatable
 
 # The published catalogue of 2026 holds 5. and 6. beside 1., 2. and 3.
 NATIONAL_PROCEDURE = re.compile(r"[1-9]\.[0-9]{6}")
@@ -26,10 +27,14 @@ def parse_procedure_code(code: str) -> str:
     national, agency = code[:8], code[8:]
     if not NATIONAL_PROCEDURE.fullmatch(national):
         raise CodeError(
-            "Not a procedure code: write a digit from 1 to 9, a dot and six digits, as 1.001193"
+            Translatable(
+                "Not a procedure code: write a digit from 1 to 9, a dot and six digits, as 1.001193"
+            )
         )
     if agency and not agency.startswith("."):
-        raise CodeError("A dot parts the national procedure code from the agency, as 1.001193.H56")
+        raise CodeError(
+            Translatable("A dot parts the national procedure code from the agency, as 1.001193.H56")
+        )
     if agency:
         parse_agency_code(agency[1:])
     return code

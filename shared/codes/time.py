@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from annotated_types import GroupedMetadata
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict, WithJsonSchema
 
+from shared.texts.translatable import Translatable
+
 # Every living person was born after the first day. The last day leaves room for arithmetic.
 FIRST_DAY: Final = date(1850, 1, 1)
 LAST_DAY: Final = date(2199, 12, 31)
@@ -51,36 +53,48 @@ _INSTANT_FORM = re.compile(f"{_DAY_FORM.pattern}{_TIME}{_ZONE}")
 def _require_day_form(value: object) -> object:
     """Refuse a number, which would else be read as seconds or milliseconds."""
     if isinstance(value, str) and not _DAY_FORM.fullmatch(value):
-        raise ValueError("write yyyy-mm-dd")
+        raise ValueError(Translatable("write yyyy-mm-dd"))
     if not isinstance(value, str | date):
-        raise ValueError("a day is text, yyyy-mm-dd")  # noqa: TRY004 -- pydantic reports ValueError
+        raise ValueError(Translatable("a day is text, yyyy-mm-dd"))  # noqa: TRY004 -- pydantic reports ValueError
     return value
 
 
 def _require_instant_form(value: object) -> object:
     if isinstance(value, str) and not _INSTANT_FORM.fullmatch(value):
-        raise ValueError("write an instant as 2026-11-02T09:00:00+07:00")
+        raise ValueError(Translatable("write an instant as 2026-11-02T09:00:00+07:00"))
     if not isinstance(value, str | datetime):
-        raise ValueError("an instant is text")  # noqa: TRY004 -- pydantic reports ValueError
+        raise ValueError(Translatable("an instant is text"))  # noqa: TRY004 -- pydantic reports ValueError
     return value
 
 
 def _require_known_day(day: date) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise ValueError(f"a day lies between {FIRST_DAY} and {LAST_DAY}")
+        raise ValueError(
+            Translatable(
+                "a day lies between {first_day} and {last_day}",
+                first_day=FIRST_DAY,
+                last_day=LAST_DAY,
+            )
+        )
     return day
 
 
 def _require_known_instant(instant: datetime) -> datetime:
     """Compare the day as written, because the published pattern cannot consider the offset."""
     if not FIRST_DAY <= instant.date() <= LAST_DAY:
-        raise ValueError(f"an instant is written with a day between {FIRST_DAY} and {LAST_DAY}")
+        raise ValueError(
+            Translatable(
+                "an instant is written with a day between {first_day} and {last_day}",
+                first_day=FIRST_DAY,
+                last_day=LAST_DAY,
+            )
+        )
     return instant
 
 
 def _require_kept_instant(instant: datetime) -> datetime:
     if not _BEGIN <= instant < _END:
-        raise ValueError("no instant of a request lies so far away")
+        raise ValueError(Translatable("no instant of a request lies so far away"))
     return instant
 
 
@@ -148,7 +162,7 @@ def unix_now() -> float:
 def day_in_viet_nam(moment: datetime) -> date:
     """Return the day of an aware instant in Viet Nam; raise ValueError for a naive one."""
     if moment.tzinfo is None:
-        raise ValueError("an instant without a zone is on no day")
+        raise ValueError(Translatable("an instant without a zone is on no day"))
     return moment.astimezone(VIET_NAM).date()
 
 

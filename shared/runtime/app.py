@@ -22,6 +22,8 @@ from shared.runtime.event_keys import PATH as EVENT_KEYS_PATH
 from shared.runtime.event_keys import build_event_key_routes, build_event_key_set
 from shared.runtime.operator_routes import build_dead_letter_routes
 from shared.settings import ServiceSettings
+from shared.texts.catalogues import read_translations
+from shared.texts.languages import Language
 from shared.web import problems
 from shared.web.calls.auth import RIGHTS_ISSUER, CallerCheck, KeySet, Verifier
 from shared.web.calls.call_guard import CallGuard
@@ -112,10 +114,12 @@ async def _open_resources(
 def freeze_gc(app: FastAPI) -> None:
     """Move all imported objects out of the garbage collector's reach.
 
-    A full collection over them would stall requests. The OpenAPI document is built before, because
-    the first refused request would stall to build it.
+    A full collection over them would stall requests. The OpenAPI document and the catalogues are
+    built before, because the first refused request would stall to build them.
     """
     app.openapi()
+    for language in Language:
+        read_translations(language)
     gc.collect()
     gc.freeze()
 

@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 from starlette.datastructures import Headers
 
+from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import LEDGER_HEADERS
 from shared.web.problems import ChangedMeanwhile, Problem, respond
 
@@ -96,8 +97,10 @@ def require_version(actual: int, expected: Precondition) -> None:
     tag = format_etag(actual)
     if not expected.is_met(tag) or expected.is_known(tag):
         raise ChangedMeanwhile(
-            "Read it again, and repeat the change with its new ETag, sent sign by sign: a weak one "
-            'as W/"7" proves nothing.',
+            Translatable(
+                "Read it again, and repeat the change with its new ETag, sent sign by sign: a "
+                'weak one as W/"7" proves nothing.'
+            ),
             version=actual,
         )
 
@@ -112,7 +115,10 @@ def evaluate_condition(request: Request, response: Response) -> Response:
         return response
     condition = Precondition.of(request.headers)
     if not condition.is_met(tag):
-        refused = respond(ChangedMeanwhile("Read it again: this is not its version any more."))
+        refused = respond(
+            ChangedMeanwhile(Translatable("Read it again: this is not its version any more.")),
+            request.scope,
+        )
         refused.headers.update(_select_headers(response, LEDGER_HEADERS))
         return refused
     if condition.is_known(tag):

@@ -23,6 +23,7 @@ from shared.codes.persons.personal_numbers import ADVICE, holds_personal_number
 from shared.database.bulk import delete_in_slices
 from shared.database.deferred import defer_write
 from shared.database.session import Base
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import CallContext, Caller
 from shared.web.dependencies import Session
 from shared.web.etag import build_created_headers, format_etag
@@ -137,10 +138,15 @@ async def _claim_key(
     is_text = idempotency_key.isascii() and idempotency_key.isprintable()
     if not (is_text and 0 < len(idempotency_key) <= MAX_KEY_CHARACTERS):
         raise KeyUnreadable(
-            f"Use 1 to {MAX_KEY_CHARACTERS} printable characters of ASCII, a UUID for instance."
+            Translatable(
+                "Use 1 to {count} printable characters of ASCII, a UUID for instance.",
+                count=MAX_KEY_CHARACTERS,
+            )
         )
     if holds_personal_number(idempotency_key):
-        raise KeyUnreadable(f"The key {ADVICE}. A UUID is always taken.")
+        raise KeyUnreadable(
+            Translatable("The key {advice}. A UUID is always taken.", advice=ADVICE)
+        )
     digest = await _compute_digest(request, caller)
     claim = {"client": caller.client, "key": idempotency_key, "request": digest}
     if await session.scalar(_CLAIM, claim):
@@ -148,7 +154,9 @@ async def _claim_key(
     row = await session.get(IdempotencyKey, (caller.client, idempotency_key))
     if row is None:
         # The key expired between the two statements.
-        raise KeyUnreadable("The key has just expired; send the request with a new one.")
+        raise KeyUnreadable(
+            Translatable("The key has just expired; send the request with a new one.")
+        )
     raise Replayed(_build_first_response(row, digest))
 
 
@@ -174,8 +182,10 @@ async def _compute_digest(request: Request, caller: CallContext) -> bytes:
 def _build_first_response(row: IdempotencyKey, digest: bytes) -> Response:
     if row.request != digest:
         raise KeyUsedOtherwise(
-            "Use a new key for a new request; repeat a request unchanged: by the same officer, with"
-            " the same purpose and dossier, under the same right."
+            Translatable(
+                "Use a new key for a new request; repeat a request unchanged: by the same "
+                "officer, with the same purpose and dossier, under the same right."
+            )
         )
     return Response(
         row.body,

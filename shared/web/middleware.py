@@ -62,7 +62,7 @@ class RequestMiddleware:
             problem = find_problem(error)
             if status:
                 raise AnswerCutOffError(type(error).__name__) from None
-            await respond(problem)(scope, receive, send_marked)
+            await respond(problem, scope)(scope, receive, send_marked)
         finally:
             labels = *label_request(scope), status
             REQUEST_SECONDS.labels(*labels).observe(time.perf_counter() - started)

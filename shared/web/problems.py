@@ -13,9 +13,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from shared.database.errors import is_outage, is_refused_value
 from shared.observability.tracing import read_trace_id
+from shared.texts.catalogues import translate_members
+from shared.texts.languages import Language, read_language
+from shared.texts.translatable import Translatable
 from shared.web.bodies.schema_navigator import SchemaNavigator
 from shared.web.bodies.validation_messages import RefusedBody, list_faults
 from shared.web.calls.internal_headers import SUBJECT_HEADER
@@ -29,7 +33,8 @@ RETRY_AFTER = MappingProxyType({"Retry-After": "2"})
 class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
     """The base of every expected error. A subclass sets `status`, `title` and its own `type`.
 
-    `advice` is the default detail, which says how to correct the request.
+    `advice` is the default detail, which says how to correct the request. Title, detail and every
+    translatable text of the further members are answered in the language of the caller.
     """
 
     status: HTTPStatus
@@ -38,12 +43,14 @@ class Problem(Exception):  # noqa: N818 -- named as RFC 9457 names it
     headers: Mapping[str, str] | None = None
     advice: str = ""
 
-    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+    def __init__(self, detail: Translatable | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
-        self.detail, self.extra = detail or self.advice, extra
+        self.detail = detail or Translatable.of_library(self.advice)
+        self.extra = extra
 
     def body(self) -> dict[str, Any]:
-        body = {"type": self.type, "title": self.title, "status": self.status.value}
+        title = Translatable.of_library(self.title)
+        body = {"type": self.type, "title": title, "status": self.status.value}
         return body | {"detail": self.detail} | self.extra
 
 
@@ -89,7 +96,7 @@ class ProblemResponse(JSONResponse):
 
 class _PlainProblem(Problem):
     def __init__(
-        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+        self, status: HTTPStatus, detail: Translatable, headers: Mapping[str, str] | None = None
     ) -> None:
         self.status, self.title, self.headers = status, status.phrase, headers
         super().__init__(detail)
@@ -106,13 +113,22 @@ def name_subject_on_problems(person: str | None) -> Iterator[None]:
         raise
 
 
-def respond(problem: Problem) -> ProblemResponse:
-    return ProblemResponse(build_traced_body(problem), problem.status, problem.headers)
+def respond(problem: Problem, scope: Scope) -> ProblemResponse:
+    """Return the answer to the request of `scope`, in the language that it prefers."""
+    language = read_language(scope)
+    headers = {**(problem.headers or {}), **name_language(language)}
+    return ProblemResponse(build_traced_body(problem, language), problem.status, headers)
 
 
-def build_traced_body(problem: Problem) -> dict[str, Any]:
+def build_traced_body(problem: Problem, language: Language) -> dict[str, Any]:
     trace = {"trace_id": trace_id} if (trace_id := read_trace_id()) else {}
-    return problem.body() | trace
+    body: dict[str, Any] = translate_members(problem.body(), language)
+    return body | trace
+
+
+def name_language(language: Language) -> dict[str, str]:
+    """Return the headers of an answer whose language the caller chooses."""
+    return {"Content-Language": language, "Vary": "Accept-Language"}
 
 
 def find_problem(error: Exception) -> Problem:
@@ -126,12 +142,14 @@ def find_problem(error: Exception) -> Problem:
         return Unavailable()
     if is_refused_value(error):
         log.warning("answered_invalid", error=type(error).__name__)
-        return Invalid("A value holds what the database cannot keep, such as the character NUL.")
+        return Invalid(
+            Translatable("A value holds what the database cannot keep, such as the character NUL.")
+        )
     # Only the log gets the traceback; the text of an exception may hold a secret or a name.
     log.error("unexpected_error", error=type(error).__name__, exc_info=_keep_traceback(error))
     return _PlainProblem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Report the trace_id of this answer to the operator of the mesh.",
+        Translatable("Report the trace_id of this answer to the operator of the mesh."),
     )
 
 
@@ -142,13 +160,13 @@ def _keep_traceback(error: Exception) -> tuple[type[Exception], Exception, Trace
 
 def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    async def _expected(_: Request, problem: Problem) -> ProblemResponse:
-        return respond(problem)
+    async def _expected(request: Request, problem: Problem) -> ProblemResponse:
+        return respond(problem, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
         if isinstance(error.body, bytes):
-            return respond(MediaTypeNotTaken())
+            return respond(MediaTypeNotTaken(), request.scope)
         path = request.scope["route"].path
         shape = SchemaNavigator.of_request(request.app.openapi(), path, request.method)
         errors = error.errors()
@@ -157,17 +175,21 @@ def install_handlers(app: FastAPI) -> None:
         if refused:
             beside = [fault for fault in errors if fault["loc"][0] != "body"]
             errors, count = [*beside, *refused.errors], len(beside) + refused.count
-        return respond(Invalid(**list_faults(errors, count, shape)))
+        return respond(Invalid(**list_faults(errors, count, shape)), request.scope)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> ProblemResponse:
-        status, detail, headers = HTTPStatus(error.status_code), error.detail, error.headers
+        status, headers = HTTPStatus(error.status_code), error.headers
+        detail = Translatable.of_library(error.detail)
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(_list_allowed_methods(request))
-            detail, headers = f"Use one of: {allowed}.", {"Allow": allowed}
+            detail = Translatable("Use one of: {methods}.", methods=allowed)
+            headers = {"Allow": allowed}
         elif status is HTTPStatus.NOT_FOUND:
-            detail = "Nothing is at this path; the API pages at /docs list all that is."
-        return respond(_PlainProblem(status, detail, headers))
+            detail = Translatable(
+                "Nothing is at this path; the API pages at /docs list all that is."
+            )
+        return respond(_PlainProblem(status, detail, headers), request.scope)
 
 
 def _list_allowed_methods(request: Request) -> list[str]:

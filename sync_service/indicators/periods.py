@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from shared.codes.time import DAY_PATTERN, FIRST_DAY, LAST_DAY, YEAR_PATTERN
+from shared.texts.translatable import Translatable
 from sync_service.indicators.counters import Grain
 from sync_service.indicators.problems import PeriodUnreadable
 
@@ -56,9 +57,18 @@ def parse_period(text: str) -> Period:
     if match := _BETWEEN.fullmatch(text):
         period = Period(date.fromisoformat(match[1]), date.fromisoformat(match[2]))
         if period.last < period.first:
-            raise PeriodUnreadable("The period ends before it begins: put the earlier day first.")
+            raise PeriodUnreadable(
+                Translatable("The period ends before it begins: put the earlier day first.")
+            )
         return period
-    raise PeriodUnreadable(f"Write {FORMS}, of days between {FIRST_DAY} and {LAST_DAY}.")
+    raise PeriodUnreadable(
+        Translatable(
+            "Write {forms}, of days between {first_day} and {last_day}.",
+            forms=FORMS,
+            first_day=FIRST_DAY,
+            last_day=LAST_DAY,
+        )
+    )
 
 
 def _build_named_period(year: int, month: str | None, quarter: str | None) -> Period:

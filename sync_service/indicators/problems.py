@@ -25,7 +25,7 @@ class AgencyMissing(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The request must name an agency"
     type = "/problems/agency-missing"
-    advice = "Add `agency` to the query."
+    advice = "Your right reaches several agencies: name one of them in `agency`."
 
 
 class PeriodUnreadable(Problem):

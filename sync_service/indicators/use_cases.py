@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
+from shared.texts.translatable import Translatable
 from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, Keyset, PageParameters
 from sync_service.agencies.hierarchy import top_level_codes
@@ -136,7 +137,7 @@ def _require_known(indicator: str) -> IndicatorId:
     for known in FORMULAS:
         if known == indicator:
             return known
-    raise IndicatorNotFound("GET /sync/v1/indicators lists them.")
+    raise IndicatorNotFound
 
 
 def select_limits(right: Right, agency: str | None, procedure: str | None) -> Limits:
@@ -165,28 +166,28 @@ def choose_agency(limits: Limits, agency: str | None) -> str:
         return canonical_agency_code(agency)
     reach = top_level_codes(limits.agencies)
     if len(reach) != 1:
-        raise AgencyMissing("Your right reaches several agencies: name one of them in agency.")
+        raise AgencyMissing
     return reach[0]
 
 
 def choose_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
     """Return national codes, each counted with its localised forms; None means all.
 
-    Raise ProcedureNotFound outside the right, and RightTooNarrow where the right reaches only
-    localised forms of a procedure.
+    Raise ProcedureNotFound outside the right, RightTooNarrow where it has localised forms only.
     """
     if limits.procedures is None:
         return None if procedure is None else [parse_national_code(procedure)]
     localised = sorted(code for code in limits.procedures if code != parse_national_code(code))
     if procedure is None and localised:
-        raise RightTooNarrow(f"It is limited to {', '.join(localised)}: name another procedure.")
+        named = ", ".join(localised)
+        raise RightTooNarrow(Translatable("It is limited to {codes}: name another.", codes=named))
     if procedure is None:
         return sorted(limits.procedures)
     national = parse_national_code(procedure)
     if limits.covers_procedure(national):
         return [national]
     if national in map(parse_national_code, localised):
-        raise RightTooNarrow(f"It reaches only localised forms of {national}.")
+        raise RightTooNarrow(Translatable("It only has localised forms of {code}.", code=national))
     raise ProcedureNotFound
 
 

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from fastapi import FastAPI
 
+from shared.texts.translatable import Translatable
 from shared.web.problems import Unavailable
 
 MAX_PUSHES: Final = 4
@@ -39,7 +40,9 @@ class PushLimiter:
                     await stack.enter_async_context(client_slots)
                     await stack.enter_async_context(self._slots)
             except TimeoutError:
-                raise Unavailable("Too many pushes wait: send fewer at a time.") from None
+                raise Unavailable(
+                    Translatable("Too many pushes wait: send fewer at a time.")
+                ) from None
             yield
 
 

@@ -120,7 +120,7 @@ def references(part: Any) -> Iterator[str]:
     ids=["of the gateway", "of a service"],
 )
 def test_problem_is_answered_in_the_described_shape(problem: Problem) -> None:
-    answer = respond(problem)
+    answer = respond(problem, {"type": "http", "headers": []})
     assert answer.headers["Content-Type"] == PROBLEM_JSON
     Draft202012Validator(dict(PROBLEM)).validate(orjson.loads(bytes(answer.body)))
 

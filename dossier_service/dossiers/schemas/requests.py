@@ -18,6 +18,7 @@ from shared.codes.persons.texts import ONE_LINE, PersonName, SingleLineText, mul
 from shared.codes.procedure import ProcedureCode
 from shared.codes.reason import Reason
 from shared.codes.step import StepCode
+from shared.texts.translatable import Translatable
 from shared.web.bodies.strict_parsing import IsoInstant, StrictInteger, StrictModel
 
 _CITIZEN = 1
@@ -86,9 +87,11 @@ class ApplicantIn(StrictModel):
     @model_validator(mode="after")
     def _number_is_of_its_kind(self) -> Self:
         if self.kind == _CITIZEN and self.organisation_number:
-            raise ValueError("a citizen (kind 1) has no organisation_number")
+            raise ValueError(Translatable("a citizen (kind 1) has no organisation_number"))
         if self.kind != _CITIZEN and (self.personal_number or self.birth_date):
-            raise ValueError("only a citizen (kind 1) has a personal_number or a birth_date")
+            raise ValueError(
+                Translatable("only a citizen (kind 1) has a personal_number or a birth_date")
+            )
         return self
 
     @property

@@ -42,6 +42,7 @@ from shared.events import DossierFiled
 from shared.rules.deadlines import reception_due_at
 from shared.rules.dossier_times import is_ahead
 from shared.rules.statuses import first_status
+from shared.texts.translatable import Translatable
 from shared.web.birth_dates import require_born
 from shared.web.calls.auth import CallContext, NotAllowed
 
@@ -79,7 +80,7 @@ async def file_dossier(
     filed_at = _choose_filing_time(filing, now)
     published = await procedures.find_current(session, filing.procedure)
     if published is None:
-        raise ProcedureUnknown("Look it up at /dossier/v1/procedures.", procedure=filing.procedure)
+        raise ProcedureUnknown(procedure=filing.procedure)
     fees = _list_due_fees(filing, published.procedure)
     require_term_case(published.procedure, filing.channel, filing.term_case)
     await _require_active_agencies(session, filing, agencies, on=today)
@@ -116,7 +117,9 @@ def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
     reaching = [limits for limits in alternatives if limits.covers_procedure(filing.procedure)]
     if not reaching:
         raise NotAllowed(
-            "File for a procedure of your right, or ask the owner of the data for a wider one.",
+            Translatable(
+                "File for a procedure of your right, or ask the owner of the data for a wider one."
+            ),
             lacking="purpose",
             at="body.procedure",
             procedure=filing.procedure,
@@ -126,8 +129,10 @@ def _require_right_to_file(filing: FileDossier, caller: CallContext) -> None:
         for limits in reaching
     ):
         raise NotAllowed(
-            "Use an agency of your right as received_by or helped_by, or ask the owner of the data "
-            "for a right that reaches this one.",
+            Translatable(
+                "Use an agency of your right as received_by or helped_by, or ask the owner of "
+                "the data for a right that reaches this one."
+            ),
             lacking="agency",
             at="body.received_by",
             agency=filing.received_by,
@@ -153,7 +158,7 @@ def _list_due_fees(filing: FileDossier, procedure: Procedure) -> Sequence[Fee]:
             filing.channel, confirmed=frozenset(f.code for f in procedure.fees)
         )
         raise FeeUnknown(
-            "`fees` names those of the procedure that are due in this case.",
+            Translatable("`fees` names those of the procedure that are due in this case."),
             count=len(strangers),
             known=[fee.code for fee in known],
         )
@@ -174,10 +179,17 @@ async def _require_active_agencies(
     for place, code in named.items():
         first_day, last_day = terms[code].valid_from, terms[code].valid_to
         if on < first_day:
-            raise AgencyClosed(f"Its first day is {first_day}.", at=place, agency=code)
+            raise AgencyClosed(
+                Translatable("Its first day is {first_day}.", first_day=first_day),
+                at=place,
+                agency=code,
+            )
         if last_day is not None and last_day < on:
             raise AgencyClosed(
-                f"Its last day was {last_day}; name the agency that continues it.",
+                Translatable(
+                    "Its last day was {last_day}; name the agency that continues it.",
+                    last_day=last_day,
+                ),
                 at=place,
                 agency=code,
                 successor=terms[code].successor,

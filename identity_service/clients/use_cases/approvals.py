@@ -16,6 +16,7 @@ from identity_service.clients.use_cases.operators import (
     lock_client_acts,
     require_operator,
 )
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import CallContext
 
 PROPOSAL_LIFETIME = timedelta(hours=24)
@@ -52,7 +53,9 @@ async def require_authority(
         )
     elif not await is_operator(session, consent.caller):
         raise OperatorsOnly(
-            "Sign it with a key of the client, in X-Client-Proof, or ask two operators."
+            Translatable(
+                "Sign it with a key of the client, in X-Client-Proof, or ask two operators."
+            )
         )
 
 

@@ -25,6 +25,7 @@ from identity_service.clients.signed_claims import (
     require_audience,
     verify_signature,
 )
+from shared.texts.translatable import Translatable
 
 SKEW_S = 30
 MAX_ASSERTION_LIFETIME_S = 300
@@ -32,7 +33,7 @@ MAX_ASSERTION_LIFETIME_S = 300
 ASSERTION_TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
 
 _WORD = re.compile(r"[!-~]{1,200}")
-_NOT_HELD = "The client is unknown or no longer active, or its secret is wrong."
+_NOT_HELD = Translatable("The client is unknown or no longer active, or its secret is wrong.")
 _NO_DIGEST = "0" * 64  # has the length of a digest and belongs to no secret
 
 
@@ -94,7 +95,7 @@ async def require_assertion(
         raise ClientNotProven(NOT_PROVEN)
     if not await repository.record_assertion(session, client_id, claims.jti, expires_at):
         raise ClientNotProven(
-            "This jti was used before: sign anew, with a new jti, for each token."
+            Translatable("This jti was used before: sign anew, with a new jti, for each token.")
         )
     return _describe_client(client)
 
@@ -109,23 +110,36 @@ def _require_claims(
     claims, at = signed.claims, now.timestamp()
     kind = signed.type.lower().removeprefix("application/") if signed.type else None
     if kind not in ASSERTION_TYPES:
-        raise ClientNotProven("Set the assertion's typ to JWT or client-authentication+jwt.")
+        raise ClientNotProven(
+            Translatable("Set the assertion's typ to JWT or client-authentication+jwt.")
+        )
     if claims.iss != claims.sub:
-        raise ClientNotProven("Set both iss and sub of the assertion to the client id.")
+        raise ClientNotProven(
+            Translatable("Set both iss and sub of the assertion to the client id.")
+        )
     require_audience(claims.aud, audiences)
     # A clock that is ahead also sets exp too late, so the clock is checked first.
     if max(claims.nbf or 0, claims.iat or 0) > at + SKEW_S:
         raise ClientNotProven(
-            "The assertion is not valid yet: your clock is ahead of the server's; set it by the"
-            " header Date of any response."
+            Translatable(
+                "The assertion is not valid yet: your clock is ahead of the server's; set it by "
+                "the header Date of any response."
+            )
         )
     if claims.exp <= at - SKEW_S:
         raise ClientNotProven(
-            f"The assertion expired {at - claims.exp:.0f} seconds ago: sign one for each token, and"
-            " set your clock by the header Date of any response."
+            Translatable(
+                "The assertion expired {count} seconds ago: sign one for each token, and set your"
+                " clock by the header Date of any response.",
+                count=round(at - claims.exp),
+            )
         )
     if claims.exp > at + MAX_ASSERTION_LIFETIME_S + SKEW_S:
         raise ClientNotProven(
-            f"Its exp is {claims.exp - at:.0f} seconds ahead; five minutes are the most"
-            f" ({MAX_ASSERTION_LIFETIME_S} seconds). Set exp yourself: some libraries set an hour."
+            Translatable(
+                "Its exp is {count} seconds ahead; five minutes are the most ({most} seconds). Set"
+                " exp yourself: some libraries set an hour.",
+                count=round(claims.exp - at),
+                most=MAX_ASSERTION_LIFETIME_S,
+            )
         )

@@ -26,6 +26,7 @@ from identity_service.clients.signed_claims import (
     require_audience,
     verify_signature,
 )
+from shared.texts.translatable import Translatable
 
 PROOF_TYPE = "client-act+jwt"
 MAX_PROOF_AGE_S = 300
@@ -62,7 +63,7 @@ async def require_proof(
         signed = read_signed_jwt(proof, _ProofClaims)
         claims = signed.claims
         if signed.type != PROOF_TYPE:
-            raise ProofRefused(f"Set typ in the proof's header to {PROOF_TYPE}.")
+            raise ProofRefused(Translatable("Set typ of the proof to {type}.", type=PROOF_TYPE))
         key = await repository.find_client_key(session, client.client_id, signed.kid)
         verify_signature(signed, key.jwk if key else None)
         require_audience(claims.aud, audiences)
@@ -70,12 +71,18 @@ async def require_proof(
         raise ProofRefused(error.detail) from None
     if (claims.sub, claims.act, claims.jkt) != (client.client_id, act, thumbprint):
         raise ProofRefused(
-            "The proof is for another act: set sub to the client, act to that of the request, and"
-            " jkt to the thumbprint of the key that it adds or removes."
+            Translatable(
+                "The proof is for another act: set sub to the client, act to that of the "
+                "request, and jkt to the thumbprint of the key that it adds or removes."
+            )
         )
     age_s = now.timestamp() - claims.iat
     if not client.active or not -SKEW_S <= age_s <= MAX_PROOF_AGE_S:
-        raise ProofRefused("Sign a proof for an active client, and send it within five minutes.")
+        raise ProofRefused(
+            Translatable("Sign a proof for an active client, and send it within five minutes.")
+        )
     expires_at = datetime.fromtimestamp(claims.iat + MAX_PROOF_AGE_S + MAX_REQUEST_S, UTC)
     if not await repository.record_assertion(session, client.client_id, claims.jti, expires_at):
-        raise ProofRefused("This proof was used before; sign a new one with a new jti.")
+        raise ProofRefused(
+            Translatable("This proof was used before; sign a new one with a new jti.")
+        )

@@ -36,6 +36,7 @@ from identity_service.schemas import ClientId
 from shared.crypto.thumbprint import compute_thumbprint
 from shared.events import ClientChanged
 from shared.messaging.outbox import publish_events
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import CallContext
 from shared.web.etag import Precondition, require_version
 from shared.web.pagination import PageParameters
@@ -129,7 +130,9 @@ async def register_key(
     act = ClientAct.ADD_KEY
     await require_authority(session, consent, client, act=act, thumbprint=compute_thumbprint(jwk))
     if await repository.find_client_key(session, client.client_id, jwk["kid"]):
-        raise KeyExists("Keys are not replaced: register the new one under another kid.")
+        raise KeyExists(
+            Translatable("Keys are not replaced: register the new one under another kid.")
+        )
     about = sha256(orjson.dumps(dict(jwk), option=orjson.OPT_SORT_KEYS)).hexdigest()
     if pending := await find_missing_approval(session, consent, client_id, act=act, about=about):
         return pending

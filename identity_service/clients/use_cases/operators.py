@@ -7,6 +7,7 @@ from identity_service.clients import repository
 from identity_service.clients.models import Client, ClientKey
 from identity_service.clients.problems import LastOperator, OperatorsOnly
 from identity_service.clients.use_cases.client_grants import GivenGrants
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import CallContext
 
 
@@ -34,7 +35,7 @@ async def is_operator(session: AsyncSession, caller: CallContext) -> bool:
 
 async def require_operator(session: AsyncSession, caller: CallContext) -> None:
     if not await is_operator(session, caller):
-        raise OperatorsOnly("Ask the operator of the mesh to do it.")
+        raise OperatorsOnly(Translatable("Ask the operator of the mesh to do it."))
 
 
 async def require_operator_left(

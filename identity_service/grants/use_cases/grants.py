@@ -49,6 +49,7 @@ from shared.codes.coverage import canonical_code
 from shared.codes.time import day_in_viet_nam
 from shared.events import GrantChanged
 from shared.messaging.outbox import publish_events
+from shared.texts.translatable import Translatable
 from shared.web.calls.auth import MAX_RIGHT_CODES, CallContext
 from shared.web.etag import Precondition, require_version
 from shared.web.pagination import PageParameters
@@ -112,7 +113,9 @@ async def create_grant(
     require_limits_covered(caller, requested)
     valid_from = requested.valid_from or now
     if requested.valid_to and requested.valid_to <= valid_from:
-        raise GrantEnded("Set valid_to after valid_from, or after now where that is left out.")
+        raise GrantEnded(
+            Translatable("Set valid_to after valid_from, or after now where that is left out.")
+        )
     rests_on = _require_covering_grants(held, requested, valid_from, by_operator=by_operator)
     await _require_other_receiver(session, caller, requested, by_operator=by_operator)
     await require_active_client(session, caller, requested.client_id)

@@ -18,6 +18,7 @@ from shared.codes.time import (
     YEAR_PATTERN,
     build_day_pattern,
 )
+from shared.texts.translatable import Translatable
 
 EARLIEST_YEAR = FIRST_DAY.year
 _MONTH = "(?:0[1-9]|1[0-2])"
@@ -38,16 +39,18 @@ def parse_birth_date(text: str) -> str:
     """
     parts = _FORM.fullmatch(text)
     if parts is None:
-        raise ValueError("write a birth date as yyyy, yyyy-mm, yyyy-mm-dd or yyyymmdd")
+        raise ValueError(
+            Translatable("write a birth date as yyyy, yyyy-mm, yyyy-mm-dd or yyyymmdd")
+        )
     year, month, day = parts[1], parts[2] or parts[4] or "00", parts[3] or parts[5] or "00"
     if month == "00" and day != "00":
-        raise ValueError("a birth date with a day has a month")
+        raise ValueError(Translatable("a birth date with a day has a month"))
     try:
         date(int(year), int(month) or 1, int(day) or 1)
     except ValueError:
-        raise ValueError("a birth date is a day of the calendar") from None
+        raise ValueError(Translatable("a birth date is a day of the calendar")) from None
     if int(year) < EARLIEST_YEAR:
-        raise ValueError(f"a birth date lies in {EARLIEST_YEAR} or later")
+        raise ValueError(Translatable("a birth date lies in {year} or later", year=EARLIEST_YEAR))
     return "-".join(part for part in (year, month, day) if part != "00")
 
 

@@ -17,11 +17,12 @@ from shared.codes.agency import AGENCY_PATTERN, holds_number_in_groups
 from shared.codes.dossier import DOSSIER_PATTERN
 from shared.codes.persons.folding import drop_invisible
 from shared.codes.procedure import PROCEDURE_PATTERN
+from shared.texts.translatable import Translatable
 
 LENGTHS = frozenset({9, 12})
 MIN_LENGTH = min(LENGTHS)
-FINDING = "holds nine or twelve digits, which may be a person's number"
-ADVICE = f"{FINDING}: use a code of yours"
+FINDING = Translatable("holds nine or twelve digits, which may be a person's number")
+ADVICE = Translatable("{finding}: use a code of yours", finding=FINDING)
 
 # Letters between two groups, at most; more of them part two numbers.
 _MAX_LETTERS = 3

@@ -16,6 +16,7 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 
+from shared.texts.translatable import Translatable
 from shared.web.bodies.shares import Shares, ShareTaken, StockTaken
 from shared.web.bodies.strict_json import loads_strict
 from shared.web.bodies.validation_messages import MAX_FAULTS, RefusedBody
@@ -190,4 +191,4 @@ def _parse_body(body: bytes, shape: TypeAdapter[Any]) -> Any:
         first = [fault | {"loc": ("body", *fault["loc"])} for fault in errors[:MAX_FAULTS]]
         return RefusedBody(first, error.error_count())
     except RecursionError:
-        raise JSONDecodeError("It is nested too deeply", "", 0) from None
+        raise JSONDecodeError(Translatable("It is nested too deeply"), "", 0) from None

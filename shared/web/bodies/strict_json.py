@@ -5,6 +5,8 @@ import re
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
+from shared.texts.translatable import Translatable
+
 # A full push has 1,000 rows of less than 20 values each; other bodies have less than half of it.
 MAX_VALUES: Final = 40_000
 MAX_MEMBERS: Final = 32
@@ -41,12 +43,16 @@ def loads_strict(body: bytes) -> Any:
     except json.JSONDecodeError:
         raise
     except RecursionError:
-        raise _make_decode_error("It is nested too deeply") from None
+        raise _make_decode_error(Translatable("It is nested too deeply")) from None
     except UnicodeError:
-        raise _make_decode_error("It is not UTF-8, or holds half a character") from None
+        raise _make_decode_error(
+            Translatable("It is not UTF-8, or holds half a character")
+        ) from None
     except ValueError as error:
-        is_own = isinstance(error, _RefusedError)
-        raise _make_decode_error(str(error) if is_own else "A number has too many digits") from None
+        why = Translatable("A number has too many digits")
+        raise _make_decode_error(
+            error.args[0] if isinstance(error, _RefusedError) else why
+        ) from None
     return read
 
 
@@ -59,19 +65,25 @@ def _require_few_values(body: bytes) -> None:
         commas += token[0] == b","
         # A value has one string, a member two, so more strings without commas are not JSON.
         if commas >= MAX_VALUES or tokens > 4 * MAX_VALUES:
-            raise _RefusedError(f"It holds more than {MAX_VALUES} values; split it into several")
+            raise _RefusedError(
+                Translatable(
+                    "It holds more than {count} values; split it into several", count=MAX_VALUES
+                )
+            )
 
 
-def _make_decode_error(why: str) -> json.JSONDecodeError:
+def _make_decode_error(why: Translatable) -> json.JSONDecodeError:
     return json.JSONDecodeError(why, "", 0)
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_MEMBERS:
-        raise _RefusedError(f"An object holds more than {MAX_MEMBERS} members")
+        raise _RefusedError(
+            Translatable("An object holds more than {count} members", count=MAX_MEMBERS)
+        )
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise _RefusedError("A member stands twice in one object")
+        raise _RefusedError(Translatable("A member stands twice in one object"))
     return members
 
 
@@ -86,4 +98,4 @@ def _parse_number(text: str) -> int | float:
 
 
 def _refuse_constant(_: str) -> NoReturn:
-    raise _RefusedError("NaN and Infinity are no numbers of JSON")
+    raise _RefusedError(Translatable("NaN and Infinity are no numbers of JSON"))

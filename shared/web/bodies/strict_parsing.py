@@ -20,6 +20,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 from shared.codes.time import IsoDay, IsoInstant
+from shared.texts.translatable import Translatable
 from shared.web.bodies.large_bodies import (
     LargeRequest,
     find_holder,
@@ -46,16 +47,18 @@ RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 class _Form(NamedTuple):
     pattern: re.Pattern[str]
-    advice: str
+    advice: Translatable
 
 
 # The notation of numbers and booleans in a query.
 _FORMS: Mapping[str, _Form] = MappingProxyType(
     {
         # int() also accepts spaces, signs, underscores and the digits of all scripts.
-        "integer": _Form(re.compile("-?[0-9]{1,18}"), "Write a number in digits, 0 to 9"),
+        "integer": _Form(
+            re.compile("-?[0-9]{1,18}"), Translatable("Write a number in digits, 0 to 9")
+        ),
         # pydantic also accepts yes, on, t and 1.
-        "boolean": _Form(re.compile("true|false"), "Write true or false"),
+        "boolean": _Form(re.compile("true|false"), Translatable("Write true or false")),
     }
 )
 
@@ -69,7 +72,7 @@ class StrictModel(BaseModel):
 def _require_integer(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise ValueError("a number is wanted")
+    raise ValueError(Translatable("a number is wanted"))
 
 
 class QueryUnreadable(Problem):
@@ -154,12 +157,18 @@ def reject_ambiguous_query(
     words = [word for word, _ in pairs]
     if not set(words).issubset(known):
         advice = (
-            f"the parameters are: {', '.join(sorted(known))}" if known else "this path has none"
+            Translatable(
+                "Leave it out; the parameters are: {parameters}",
+                parameters=", ".join(sorted(known)),
+            )
+            if known
+            else Translatable("Leave it out; this path has none")
         )
-        raise Invalid(errors=[{"at": "query.(unknown word)", "is": f"Leave it out; {advice}"}])
+        raise Invalid(errors=[{"at": "query.(unknown word)", "is": advice}])
     if len(set(words)) < len(words):
         raise Invalid(
-            "Send each query word once.", errors=[{"at": "query", "is": "A word stands twice"}]
+            Translatable("Send each query word once."),
+            errors=[{"at": "query", "is": Translatable("A word stands twice")}],
         )
     wrong = [
         {"at": f"query.{word}", "is": form.advice}

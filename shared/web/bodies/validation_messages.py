@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from pydantic_core import PydanticKnownError
+
+from shared.texts.translatable import Translatable
 from shared.web.bodies.schema_navigator import Schema, SchemaNavigator
 
 MAX_FAULTS: Final = 20
@@ -37,39 +40,75 @@ def describe_fault(error: ErrorDetails, shape: SchemaNavigator) -> dict[str, str
 
     Neither the value, which may be personal, nor the name of an unknown field is repeated.
     """
-    place, what = [str(part) for part in error["loc"]], error["msg"].removeprefix("Value error, ")
+    place, correction = [str(part) for part in error["loc"]], _read_message(error)
     match error["type"]:
         case "extra_forbidden":
             place[-1] = "(unknown field)"
             if known := shape.at(error["loc"][:-1]).get("properties"):
-                what = f"Leave it out; the fields here are: {', '.join(known)}"
+                correction = Translatable(
+                    "Leave it out; the fields here are: {fields}", fields=", ".join(known)
+                )
         case "string_pattern_mismatch":
-            what = _describe_form(shape.at(error["loc"])) or what
+            correction = _describe_form(shape.at(error["loc"])) or correction
         case "int_type" | "enum" | "literal_error" | "value_error" if options := shape.at(
             error["loc"]
         ).get("enum"):
-            what = f"Send one of {', '.join(map(str, options))}, of type {_name_type(options)}"
+            correction = _describe_choice(options)
         case "model_type" | "model_attributes_type" | "dict_type":
-            what = "Send a JSON object, {…}"
+            correction = Translatable("Send a JSON object, {…}")
         case "list_type":
-            what = "Send a JSON array, […]"
-        case "uuid_parsing":
-            what = what.partition(",")[0]  # the rest repeats a character of the value
+            correction = Translatable("Send a JSON array, […]")
         case "union_tag_invalid":
-            what = f"Input should be one of {error['ctx']['expected_tags']}"
+            tags = error["ctx"]["expected_tags"]
+            correction = Translatable("Input should be one of {tags}", tags=tags)
         case "json_invalid":
-            place, what = place[:1], f"Not JSON that can be read: {error['ctx']['error']}"
-    return {"at": ".".join(place), "is": what}
+            reason = error["ctx"]["error"]
+            place = place[:1]
+            if not isinstance(reason, Translatable):
+                reason = Translatable.of_library(reason)
+            correction = Translatable("Not JSON that can be read: {reason}", reason=reason)
+    return {"at": ".".join(place), "is": correction}
 
 
-def _describe_form(text: Schema) -> str | None:
+def _read_message(error: ErrorDetails) -> Translatable:
+    """Return the text of a ValueError of ours, or of pydantic with its template."""
+    context = error.get("ctx", {})
+    match error["type"], context:
+        case "value_error", {"error": ValueError(args=(Translatable() as text,))}:
+            return text
+        case "uuid_parsing", _:
+            # The rest repeats a character of the value.
+            return Translatable("Input should be a valid UUID")
+    text = error["msg"].removeprefix("Value error, ")
+    return Translatable.of_library(text, _find_template(error["type"], context), context)
+
+
+def _find_template(name: Any, context: dict[str, Any]) -> str | None:
+    """Return the template of a text of pydantic, None where the rule is ours."""
+    try:
+        return PydanticKnownError(name, context or None).message_template
+    except KeyError:
+        return None
+
+
+def _describe_form(text: Schema) -> Translatable | None:
     """Describe the expected form by description and example; add the pattern without the former."""
-    hints = [text["description"]] if "description" in text else []
-    hints += [f"for instance {example}" for example in text.get("examples", ())[:1]]
+    hints = [Translatable.of_library(text["description"])] if "description" in text else []
+    hints += [
+        Translatable("for instance {example}", example=example)
+        for example in text.get("examples", ())[:1]
+    ]
     if hints and "description" not in text and "pattern" in text:
-        hints.append(f"pattern {text['pattern']}")
-    return f"Not of the expected form: {'; '.join(hints)}" if hints else None
+        hints.append(Translatable("pattern {pattern}", pattern=text["pattern"]))
+    if not hints:
+        return None
+    return Translatable(
+        "Not of the expected form: {hints}", hints=Translatable.join_texts(hints, "; ")
+    )
 
 
-def _name_type(options: Sequence[object]) -> str:
-    return "integer" if all(isinstance(option, int) for option in options) else "string"
+def _describe_choice(options: Sequence[object]) -> Translatable:
+    listed = ", ".join(map(str, options))
+    if all(isinstance(option, int) for option in options):
+        return Translatable("Send one of {options}, of type integer", options=listed)
+    return Translatable("Send one of {options}, of type string", options=listed)

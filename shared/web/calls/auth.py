@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.codes.time import unix_now
 from shared.crypto.published_keys import KeysUnavailableError
 from shared.crypto.signatures import HeldSignature, SignatureCache
+from shared.texts.translatable import Translatable
 from shared.web.calls.call_guard import PROVED_CALL
 from shared.web.calls.call_mac import CallNotProved, ProvedCall
 from shared.web.calls.internal_headers import RIGHT_HEADER, read_call_explanation
@@ -42,8 +43,8 @@ ALGORITHMS = ["ES256", "EdDSA"]
 MAX_RIGHT_CODES = 10_000
 RIGHTS_ISSUER = "gateway"
 
-FETCH_TOKEN = "Fetch a new token at /oauth/token."  # noqa: S105 -- an advice
-_NOT_OURS = "No key of this server has signed the token."
+FETCH_TOKEN = Translatable("Fetch a new token at /oauth/token.")
+_NOT_OURS = Translatable("No key of this server has signed the token.")
 
 
 class Unauthenticated(Problem):
@@ -54,7 +55,7 @@ class Unauthenticated(Problem):
     type = "/problems/unauthenticated"
     advice = "Send `Authorization: Bearer <token>`; fetch a new token at /oauth/token."
 
-    def __init__(self, detail: str | None = None, *, presented: bool = True) -> None:
+    def __init__(self, detail: Translatable | None = None, *, presented: bool = True) -> None:
         """The challenge names the error only where a token was presented (RFC 6750 §3.1).
 
         `detail` is ASCII without quotation marks and backslashes.
@@ -113,7 +114,9 @@ class KeySet:
                 if self._is_due(kid):
                     await self._refresh()
         if not self._is_confirmed():
-            raise KeysUnavailable("The keys that verify callers cannot be fetched now.")
+            raise KeysUnavailable(
+                Translatable("The keys that verify callers cannot be fetched now.")
+            )
         return self._keys.get(kid)
 
     async def get_current(self, kid: str, since: float) -> jwt.PyJWK | None:
@@ -129,7 +132,9 @@ class KeySet:
                 await self._refresh()
         key = self._keys.get(kid)
         if key is None and self._read_at < since:
-            raise KeysUnavailable("The key may be a new one, and the keys cannot be fetched now.")
+            raise KeysUnavailable(
+                Translatable("The key may be a new one, and the keys cannot be fetched now.")
+            )
         return key
 
     def _is_confirmed(self) -> bool:
@@ -197,7 +202,7 @@ class Verifier:
             kid = str(jwt.get_unverified_header(signed).get("kid"))
             key = await self._keys.get(kid)
             if key is None:
-                raise Unauthenticated(f"{_NOT_OURS} {FETCH_TOKEN}")
+                raise Unauthenticated(Translatable.join_texts([_NOT_OURS, FETCH_TOKEN], " "))
             claims: dict[str, Any] = jwt.decode(
                 signed,
                 key,
@@ -208,25 +213,35 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub"]},
             )
         except jwt.InvalidTokenError as error:
-            raise Unauthenticated(f"{_explain_refusal(error)} {FETCH_TOKEN}") from None
+            raise Unauthenticated(
+                Translatable.join_texts([_explain_refusal(error), FETCH_TOKEN], " ")
+            ) from None
         if claims["exp"] - claims["iat"] > MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise Unauthenticated(
-                f"The token is valid for more than {MAX_LIFETIME_S} seconds. {FETCH_TOKEN}"
+                Translatable(
+                    "The token is valid for more than {count} seconds. {advice}",
+                    count=MAX_LIFETIME_S,
+                    advice=FETCH_TOKEN,
+                )
             )
         return HeldSignature(kid, key, claims["exp"], claims)
 
 
-def _explain_refusal(error: jwt.InvalidTokenError) -> str:
+def _explain_refusal(error: jwt.InvalidTokenError) -> Translatable:
     reasons = {
-        jwt.ExpiredSignatureError: "The token has expired.",
-        jwt.ImmatureSignatureError: "The token is not valid yet.",
+        jwt.ExpiredSignatureError: Translatable("The token has expired."),
+        jwt.ImmatureSignatureError: Translatable("The token is not valid yet."),
         jwt.InvalidAlgorithmError: _NOT_OURS,
-        jwt.InvalidAudienceError: "The token was issued for another audience.",
-        jwt.InvalidIssuerError: "The token was issued by another server.",
-        jwt.InvalidSignatureError: "The signature of the token is invalid.",
-        jwt.MissingRequiredClaimError: "The token lacks a claim that access tokens have.",
+        jwt.InvalidAudienceError: Translatable("The token was issued for another audience."),
+        jwt.InvalidIssuerError: Translatable("The token was issued by another server."),
+        jwt.InvalidSignatureError: Translatable("The signature of the token is invalid."),
+        jwt.MissingRequiredClaimError: Translatable(
+            "The token lacks a claim that access tokens have."
+        ),
     }
-    return reasons.get(type(error), "The token is no JWT: send the access_token unchanged.")
+    return reasons.get(
+        type(error), Translatable("The token is no JWT: send the access_token unchanged.")
+    )
 
 
 def read_bearer_token(authorization: str | None) -> str:
@@ -255,7 +270,7 @@ class CallerCheck:
         except (Unauthenticated, ValidationError):
             raise CallNotProved from None
         if right.sub != call.client or right.operation != _name_operation(request):
-            raise NotAllowed("The asserted right is not for this call.")
+            raise NotAllowed(Translatable("The asserted right is not for this call."))
         explanation = read_call_explanation(headers)
         return CallContext(
             client=call.client,

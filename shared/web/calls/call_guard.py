@@ -34,7 +34,7 @@ class CallGuard:
         try:
             call = self._calls.verify(scope)
         except CallNotProved as refused:
-            await respond(refused)(scope, receive, send)
+            await respond(refused, scope)(scope, receive, send)
             return
         scope[PROVED_CALL] = call
         body = _StreamedBody if call.body == STREAMED else _WholeBody

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
+from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import (
     AGENCY_HEADER,
     BODY_LENGTH_HEADER,
@@ -70,7 +71,7 @@ class CallNotProved(Problem):
     type = "/problems/call-not-proved"
     advice = "Send the call to the gateway, with an access token."
 
-    def __init__(self, detail: str | None = None, *, epoch: str | None = None) -> None:
+    def __init__(self, detail: Translatable | None = None, *, epoch: str | None = None) -> None:
         super().__init__(detail)
         challenge = f'{SCHEME} epoch="{epoch}"' if epoch else SCHEME
         self.headers = {"WWW-Authenticate": challenge}

@@ -1,7 +1,7 @@
 """The type of each problem is the address of a page that explains it."""
 
 import re
-from html import unescape
+from html import escape, unescape
 from inspect import cleandoc
 
 import pytest
@@ -12,6 +12,8 @@ from gateway.api_docs.problem_pages import prefers_html
 from gateway.api_docs.problem_types import EVERY, FILE, read_problem_types
 from gateway.operations.model import Service
 from gateway.operations.table import OPERATIONS
+from shared.texts.catalogues import translate_text
+from shared.texts.languages import Language
 from tests.contracts.written import REGENERATE
 from tests.support.gateway_harness import Gate
 
@@ -133,7 +135,7 @@ async def test_page_may_be_kept_for_its_form_and_loads_nothing(gate: Gate) -> No
         for accepted in (HTML, JSON):
             answer = await gate.http.get(path, headers=accepted)
             assert answer.headers["Cache-Control"] == "public, max-age=60"
-            assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+            assert answer.headers["Vary"] == "Accept, Accept-Encoding, Accept-Language"
             again = await gate.http.get(
                 path, headers={**accepted, "If-None-Match": answer.headers["ETag"]}
             )
@@ -141,6 +143,32 @@ async def test_page_may_be_kept_for_its_form_and_loads_nothing(gate: Gate) -> No
         shown = await gate.http.get(path, headers=HTML)
         assert shown.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert "<script" not in shown.text
+
+
+@pytest.mark.parametrize("problem_type", TYPES)
+async def test_page_is_in_the_language_of_its_reader(gate: Gate, problem_type: str) -> None:
+    english = (await gate.http.get(problem_type, headers=JSON)).json()
+    answer = await gate.http.get(problem_type, headers={**JSON, "Accept-Language": "vi"})
+    page = answer.json()
+    assert answer.headers["Content-Language"] == "vi"
+    assert page["title"] == translate_text(english["title"], Language.VIETNAMESE)
+    assert page["title"] != english["title"]
+    assert set(page["advice"]).isdisjoint(english["advice"])
+    assert set(page["meaning"]).isdisjoint(english["meaning"])
+    for member in ("type", "status", "operations"):
+        assert page[member] == english[member]
+    shown = await gate.http.get(f"{problem_type}?lang=vi", headers=HTML)
+    assert '<html lang="vi">' in shown.text
+    assert escape(page["title"]) in shown.text
+    assert "Cách khắc phục" in shown.text
+
+
+async def test_list_of_types_is_in_both_languages(gate: Gate) -> None:
+    for language, title in (("vi", "Các loại lỗi"), ("en", "Problems")):
+        answer = await gate.http.get("/problems", headers={**HTML, "Accept-Language": language})
+        assert answer.headers["Content-Language"] == language
+        assert f'<html lang="{language}">' in answer.text
+        assert f"<h1>{title}</h1>" in answer.text
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from starlette.responses import JSONResponse
 
 from gateway.access.problems import QuotaSpent
 from gateway.proxy.problems import (
@@ -88,3 +89,46 @@ async def test_request_and_trace_have_ids_of_their_own(gate: Gate) -> None:
             assert trace_id == trace or headers is not parent
             seen.add(request_id)
     assert len(seen) == 9
+
+
+VIETNAMESE = {"Accept-Language": "vi-VN,vi;q=0.9,en;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "headers", "title"),
+    [
+        (VERIFY, {"Authorization": None}, "Phải có token truy cập hợp lệ"),
+        (VERIFY, {"X-Officer": None}, "Thiếu mục đích hoặc cán bộ thực hiện"),
+        ("GET /nowhere", {}, "Không tìm thấy"),
+        ("PATCH /dossier/v1/dossiers", {}, "Đường dẫn này không hỗ trợ phương thức đã dùng"),
+        ("GET /ledger/v1/seals", {}, "Không có quyền đang có hiệu lực nào cho phép việc này"),
+        ("GET /problems/none", {}, "Không có loại lỗi này"),
+    ],
+)
+async def test_problem_of_the_gateway_is_in_the_language_of_the_caller(
+    gate: Gate, operation: str, headers: dict[str, str | None], title: str
+) -> None:
+    answer = await gate.ask(operation, headers={**VIETNAMESE, **headers})
+    assert answer.json()["title"] == title
+    assert answer.headers["Content-Language"] == "vi"
+    assert answer.headers["Vary"] == "Accept-Language"
+
+
+async def test_values_stand_in_a_translated_problem(gate: Gate) -> None:
+    answer = await gate.ask(VERIFY, headers={**VIETNAMESE, "X-Officer": None, "X-Purpose": None})
+    told = problem(answer, 400, "purpose-missing")
+    assert "hãy gửi X-Purpose và X-Officer." in told["detail"]
+    assert told["headers"] == ["X-Purpose", "X-Officer"]
+
+
+async def test_language_reaches_the_service_and_its_answer_the_caller(gate: Gate) -> None:
+    told = gate.services.answer
+    translated = {"Content-Language": "vi", "Vary": "Accept-Language"}
+    gate.services.answer = lambda: JSONResponse({}, 404, translated)
+    try:
+        answer = await gate.ask(VERIFY, headers=dict(VIETNAMESE))
+    finally:
+        gate.services.answer = told
+    assert gate.services.asked[-1].headers["Accept-Language"] == VIETNAMESE["Accept-Language"]
+    assert answer.headers["Content-Language"] == "vi"
+    assert answer.headers["Vary"] == "Accept-Language"

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from shared.database.session import SessionFactory
 from shared.runtime.app import create_service
 from shared.settings import ServiceSettings
+from shared.texts.translatable import Translatable
 from shared.web.dependencies import Session
 from shared.web.etag import set_etag
 from shared.web.idempotency import Idempotent, delete_expired_keys
@@ -43,7 +44,7 @@ async def write(
     body: Note, session: Session, idempotency: Idempotent, response: Response
 ) -> NoteOut:
     if body.text == "too early" and await session.scalar(text("SELECT count(*) = 0 FROM effect")):
-        raise Invalid("Not yet.")
+        raise Invalid(Translatable("Not yet."))
     query = text("INSERT INTO effect (key, version) VALUES (:key, 7) RETURNING at")
     number = await session.scalar(query, {"key": body.text})
     set_etag(response, 7)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from gateway.access.grant_rules import GRANT_RULES, Granter
 from gateway.api_docs.problem_types import list_types_by_operation
+from gateway.api_docs.translation import translate_document
 from gateway.operations.model import Operation, Service
 from gateway.operations.table import OPERATIONS
 from gateway.purposes.explanation import DOSSIER_PATH, MAX_PURPOSE_LENGTH
@@ -18,6 +19,7 @@ from gateway.purposes.legal_bases import LEGAL_BASIS_PATTERN
 from shared.codes.dossier import DossierCode
 from shared.codes.officer import OfficerCode
 from shared.codes.procedure import PROCEDURE_PATTERN
+from shared.texts.languages import Language
 from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import (
     DOSSIER_HEADER,
@@ -37,6 +39,7 @@ from shared.web.single_flight import SingleFlight
 Document = dict[str, Any]
 
 _JSON = "application/json"
+_VARY = "Accept-Encoding, Accept-Language"
 MAX_AGE_S = 60.0
 INCOMPLETE_S = 5.0
 # The gateway sets these headers itself, or the security scheme describes them.
@@ -91,21 +94,24 @@ class ApiDescription:
         self, http: AsyncClient, addresses: Mapping[Service, str], local_document: Document
     ) -> None:
         self._http, self._addresses, self._local_document = http, addresses, local_document
-        self._page = PublishedPage.of(b"{}", _JSON)
+        self._document: Document = {}
+        self._pages: dict[Language, PublishedPage] = {}
         self._until = 0.0
         self._renew = SingleFlight(self._merge_service_documents)
 
-    async def read_merged_page(self) -> PublishedPage:
+    async def read_merged_page(self, language: Language) -> PublishedPage:
         """Return the merged document; concurrent requests share one fetch from the services."""
         if time.monotonic() > self._until:
             await self._renew()
-        return self._page
+        if language not in self._pages:
+            self._pages[language] = _publish_document(self._document, language)
+        return self._pages[language]
 
     async def _merge_service_documents(self) -> None:
         parts = await asyncio.gather(*map(self._fetch_service_document, self._addresses))
         described = dict(zip(self._addresses, parts, strict=True))
-        document = merge_api_documents({**described, Service.GATEWAY: self._local_document})
-        self._page = PublishedPage.of(orjson.dumps(document), _JSON)
+        described[Service.GATEWAY] = self._local_document
+        self._document, self._pages = merge_api_documents(described), {}
         max_age_s = MAX_AGE_S if all(parts) else INCOMPLETE_S
         self._until = time.monotonic() + max_age_s
 
@@ -118,6 +124,11 @@ class ApiDescription:
         except (HTTPError, ValueError):
             return None
         return described if "paths" in described else None
+
+
+def _publish_document(document: Document, language: Language) -> PublishedPage:
+    content = orjson.dumps(translate_document(document, language))
+    return PublishedPage.of(content, _JSON, {"Content-Language": language, "Vary": _VARY})
 
 
 def merge_api_documents(parts: Mapping[Service, Document | None]) -> Document:

@@ -4,6 +4,7 @@ import mimetypes
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from string import Template
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -38,13 +39,13 @@ async def redirect_to_docs() -> RedirectResponse:
 
 @router.get("/docs")
 async def show_docs_page(request: Request) -> Response:
-    return _load_page_file("docs.html").respond(request)
+    return _build_docs_page(_read_page_language(request)).respond(request)
 
 
 @router.get("/openapi.json")
 async def read_api_document(request: Request) -> Response:
     description: ApiDescription = request.app.state.description
-    return (await description.read_merged_page()).respond(request)
+    return (await description.read_merged_page(_read_page_language(request))).respond(request)
 
 
 @router.get("/docs/files/{name}")
@@ -87,12 +88,23 @@ async def show_sandbox_page(request: Request) -> Response:
 
 
 @cache
+def _build_docs_page(language: Language) -> PublishedPage:
+    template = Template((PAGES / "docs.html").read_text(encoding="utf-8"))
+    headers = {
+        "Content-Language": language,
+        "Content-Security-Policy": POLICY,
+        "Vary": "Accept-Encoding, Accept-Language",
+    }
+    page = template.substitute(language=language)
+    return PublishedPage.of(page.encode(), "text/html", headers)
+
+
+@cache
 def _list_page_files() -> frozenset[str]:
-    return frozenset(file.name for file in PAGES.iterdir() if file.is_file())
+    return frozenset(file.name for file in PAGES.iterdir() if file.suffix != ".html")
 
 
 @cache
 def _load_page_file(name: str) -> PublishedPage:
     media_type = mimetypes.guess_type(name)[0] or "text/plain"
-    headers = {"Content-Security-Policy": POLICY} if name.endswith(".html") else None
-    return PublishedPage.of((PAGES / name).read_bytes(), media_type, headers)
+    return PublishedPage.of((PAGES / name).read_bytes(), media_type)

@@ -5,4 +5,8 @@ SwaggerUIBundle({
   docExpansion: "none",
   filter: true,
   validatorUrl: null,
+  requestInterceptor: (request) => {
+    request.headers["Accept-Language"] = document.documentElement.lang;
+    return request;
+  },
 });

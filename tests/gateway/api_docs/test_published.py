@@ -62,7 +62,7 @@ async def test_page_is_compressed_for_who_takes_it(
 ) -> None:
     async with gate.http.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
         raw = b"".join([piece async for piece in answer.aiter_raw()])
-    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert "Accept-Encoding" in answer.headers["Vary"]
     assert (answer.headers.get("Content-Encoding") == "gzip") is packed
     plain = await gate.http.get(path, headers={"Accept-Encoding": "identity"})
     assert (gzip.decompress(raw) if packed else raw) == plain.content

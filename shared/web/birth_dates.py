@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from shared.texts.translatable import Translatable
 from shared.web.problems import Invalid
 
 
@@ -12,4 +13,5 @@ def require_born(birth_date: str | None, *, today: date, at: str) -> None:
     compares as text like a whole date.
     """
     if birth_date is not None and birth_date > today.isoformat():
-        raise Invalid(errors=[{"at": at, "is": "a birth date lies in the past, or is today's"}])
+        correction = Translatable("a birth date lies in the past, or is today's")
+        raise Invalid(errors=[{"at": at, "is": correction}])

@@ -81,6 +81,20 @@ def test_translation_ends_as_its_text() -> None:
     assert differing == []
 
 
+def test_correction_of_a_field_can_be_translated() -> None:
+    plain = [
+        f"{source.name}:{value.lineno}"
+        for source in list_sources(*PACKAGES)
+        for node in ast.walk(ast.parse(source.text))
+        if isinstance(node, ast.Dict)
+        for name, value in zip(node.keys, node.values, strict=True)
+        if isinstance(name, ast.Constant)
+        and name.value == "is"
+        and isinstance(value, ast.Constant | ast.JoinedStr)
+    ]
+    assert plain == []
+
+
 def test_each_template_stands_as_a_literal_in_the_code() -> None:
     """Otherwise no catalogue could list it."""
     computed = [

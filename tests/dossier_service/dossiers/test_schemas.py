@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -70,3 +71,38 @@ async def test_applicant_whose_name_shows_nothing_is_refused(desk: Desk, name: s
     answer = await desk.try_file(wish(**_applicant(name=name)))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["at"] == "body.applicant.name"
+
+
+VIETNAMESE = {"Accept-Language": "vi"}
+
+
+@pytest.mark.parametrize("over", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed_filing_is_refused_in_the_language_of_its_caller(
+    desk: Desk, over: dict[str, Any]
+) -> None:
+    body = json.dumps(wish(**over)).encode()
+    sent = {"Content-Type": "application/json"}
+    english = await desk.call(f"POST {DOSSIERS}", content=body, headers=sent)
+    vietnamese = await desk.call(f"POST {DOSSIERS}", content=body, headers=sent | VIETNAMESE)
+    assert vietnamese.headers["Content-Language"] == "vi"
+    for one, other in zip(english.json()["errors"], vietnamese.json()["errors"], strict=True):
+        assert one["at"] == other["at"]
+        assert one["is"] != other["is"]
+
+
+async def test_refused_transition_is_told_in_the_language_of_its_caller(desk: Desk) -> None:
+    dossier = await desk.file(channel=2)
+    answer = await desk.try_change(dossier, "transitions", {"to": 9}, headers=VIETNAMESE)
+    problem = answer.json()
+    assert problem["type"] == "/problems/transition-refused"
+    assert problem["title"] == "Hiện nay hồ sơ không thể chuyển sang trạng thái này"
+    assert problem["detail"] == "Hãy chuyển hồ sơ sang một trạng thái trong `permitted`."
+    assert problem["permitted"] == dossier["permitted"]
+
+
+async def test_repeat_in_another_language_gets_the_first_answer(desk: Desk) -> None:
+    body, key = wish(), {"Idempotency-Key": f"languages-{uuid4()}"}
+    first = await desk.try_file(body, headers=key)
+    again = await desk.try_file(body, headers=key | VIETNAMESE)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+    assert again.content == first.content

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import orjson
@@ -207,9 +208,8 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
         "default": {"description": "A problem", "content": problem}
     }
     ids = refer_to_headers(GATEWAY_HEADERS)
-    texts = (described.get("description", ""), _describe_right(operation))
     return described | {
-        "description": "\n\n".join(filter(None, texts)),
+        "description": _add_text(described, _describe_right(operation)),
         "parameters": parameters,
         "responses": {
             status: answer | {"headers": answer.get("headers", {}) | ids}
@@ -219,16 +219,30 @@ def _describe_public_operation(described: Document, operation: Operation) -> Doc
     }
 
 
-def _describe_right(operation: Operation) -> str:
+def _add_text(described: Document, text: Translatable) -> Translatable:
+    present = described.get("description")
+    texts = [Translatable.of_library(present), text] if present else [text]
+    return Translatable.join_texts(texts, "\n\n")
+
+
+def _describe_right(operation: Operation) -> Translatable:
     if operation.public:
-        return "No token is needed."
+        return Translatable("No token is needed.")
     rule = GRANT_RULES[operation.name]
-    givers = ["an operator"]
+    givers = [Translatable("an operator")]
     if rule.granted_by is Granter.OWNER:
-        givers.append("the owner of the data")
+        givers.append(Translatable("the owner of the data"))
     if rule.granted_on:
-        givers.append("a client that has it")
-    return f"The client needs a right to `{operation.name}`, given by {' or '.join(givers)}."
+        givers.append(Translatable("a client that has it"))
+    return Translatable(
+        "The client needs a right to `{operation}`, given by {givers}.",
+        operation=operation.name,
+        givers=reduce(_name_choice, givers),
+    )
+
+
+def _name_choice(first: Translatable, second: Translatable) -> Translatable:
+    return Translatable("{first} or {second}", first=first, second=second)
 
 
 def _name_problem_types(described: Document, operation: Operation) -> Document:
@@ -257,9 +271,7 @@ def _name_types(description: str, types: Iterable[str]) -> Translatable:
 def _mark_deprecation(described: Document, operation: Operation) -> Document:
     if operation.deprecation is None:
         return described
-    texts = [operation.deprecation.describe_term()]
-    if "description" in described:
-        texts.append(Translatable.of_library(described["description"]))
+    texts = [operation.deprecation.describe_term(), described["description"]]
     return described | {"deprecated": True, "description": Translatable.join_texts(texts, "\n\n")}
 
 

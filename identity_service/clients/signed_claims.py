@@ -61,10 +61,12 @@ AnyClaims = TypeVar("AnyClaims", bound=Claims)
 
 
 class _Header(Claims):
-    alg: str = Field(description="the algorithm")
-    kid: TokenId = Field(description="the kid with which the key is registered")
-    typ: str | None = Field(None, description="the type, JWT")
-    crit: None = Field(None, description="leave it out")  # no extension is understood (RFC 7515)
+    alg: str = Field(description=Translatable("the algorithm"))
+    kid: TokenId = Field(description=Translatable("the kid with which the key is registered"))
+    typ: str | None = Field(None, description=Translatable("the type, JWT"))
+    crit: None = Field(
+        None, description=Translatable("leave it out")
+    )  # no extension is understood (RFC 7515)
 
 
 @dataclass(frozen=True)

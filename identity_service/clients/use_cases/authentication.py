@@ -47,13 +47,21 @@ class ProvenClient:
 
 
 class AssertionClaims(Claims):
-    iss: str = Field(description="the client id")
-    sub: str = Field(description="the client id")
-    aud: Audience = Field(description="the issuer or the token endpoint")
-    exp: NumericDate = Field(description="a number of seconds since 1970, five minutes off at most")
-    jti: TokenId = Field(description="1 to 200 letters, digits and signs of ASCII, new each time")
-    nbf: NumericDate | None = Field(None, description="a number of seconds since 1970")
-    iat: NumericDate | None = Field(None, description="a number of seconds since 1970")
+    iss: str = Field(description=Translatable("the client id"))
+    sub: str = Field(description=Translatable("the client id"))
+    aud: Audience = Field(description=Translatable("the issuer or the token endpoint"))
+    exp: NumericDate = Field(
+        description=Translatable("a number of seconds since 1970, five minutes off at most")
+    )
+    jti: TokenId = Field(
+        description=Translatable("1 to 200 letters, digits and signs of ASCII, new each time")
+    )
+    nbf: NumericDate | None = Field(
+        None, description=Translatable("a number of seconds since 1970")
+    )
+    iat: NumericDate | None = Field(
+        None, description=Translatable("a number of seconds since 1970")
+    )
 
 
 def hash_secret(secret: str) -> str:

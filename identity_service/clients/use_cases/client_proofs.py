@@ -40,12 +40,14 @@ class ClientAct(StrEnum):
 
 
 class _ProofClaims(Claims):
-    sub: str = Field(description="the client id")
-    aud: Audience = Field(description="the issuer")
-    act: ClientAct = Field(strict=False, description="add-key, remove-key or deactivate")
-    iat: NumericDate = Field(description="a number of seconds since 1970")
-    jti: TokenId = Field(description="new each time")
-    jkt: str | None = Field(None, description="the thumbprint of the key")
+    sub: str = Field(description=Translatable("the client id"))
+    aud: Audience = Field(description=Translatable("the issuer"))
+    act: ClientAct = Field(
+        strict=False, description=Translatable("add-key, remove-key or deactivate")
+    )
+    iat: NumericDate = Field(description=Translatable("a number of seconds since 1970"))
+    jti: TokenId = Field(description=Translatable("new each time"))
+    jkt: str | None = Field(None, description=Translatable("the thumbprint of the key"))
 
 
 async def require_proof(

@@ -64,9 +64,8 @@ class _Header(Claims):
     alg: str = Field(description=Translatable("the algorithm"))
     kid: TokenId = Field(description=Translatable("the kid with which the key is registered"))
     typ: str | None = Field(None, description=Translatable("the type, JWT"))
-    crit: None = Field(
-        None, description=Translatable("leave it out")
-    )  # no extension is understood (RFC 7515)
+    # No extension is understood (RFC 7515).
+    crit: None = Field(None, description=Translatable("leave it out"))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ PLACEHOLDER = re.compile(r"\{[^}]*\}")
 # Code, headers, paths, members of JSON and numbers mean the same in every language.
 WORD_OF_API = re.compile(
     r"`[^`]+`|\b[A-Z][A-Za-z]*-[A-Z][A-Za-z-]+|/[a-z][\w/.{}-]*|\b[a-z]+_[a-z_]+\b|RFC \d+"
-    r"|\d[\d.,:-]*\d|[*§]|\b(?:GET|POST|JSON|JWT|UTF-8|ASCII|MAC)\b"
+    r"|\d[\d.,:-]*\d|[*§]|\b(?:GET|POST|JSON|JWT|UTF-8|ASCII|MAC)(?=s?\b)"
 )
 
 

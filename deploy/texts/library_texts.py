@@ -14,7 +14,7 @@ _STATUSES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.INTERNAL_SERVER_ERROR,
 )
-# What `json` says of a text that is not JSON.
+# The reasons that `json` gives for a text that is not JSON.
 _OF_JSON = (
     "Expecting value",
     "Expecting property name enclosed in double quotes",

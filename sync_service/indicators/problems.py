@@ -1,5 +1,7 @@
+from collections.abc import Iterable
 from http import HTTPStatus
 
+from shared.texts.translatable import Translatable
 from shared.web.problems import Problem
 
 
@@ -17,6 +19,16 @@ class RightTooNarrow(Problem):
     title = "The right does not cover a whole national procedure"
     type = "/problems/right-too-narrow"
     advice = "Name with `procedure` a national procedure of your right, or ask for a right to one."
+
+    def __init__(self, codes: Iterable[str], *, national: str | None = None) -> None:
+        """`codes` are the localised forms of the right; `national` is the requested procedure, if one was."""
+        super().__init__(
+            Translatable("It reaches only localised forms of {national}.", national=national)
+            if national
+            else Translatable(
+                "It is limited to {codes}: name another procedure.", codes=", ".join(codes)
+            )
+        )
 
 
 class AgencyMissing(Problem):

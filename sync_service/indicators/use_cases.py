@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.codes.agency import canonical_agency_code
 from shared.codes.enums import Channel
 from shared.codes.procedure import parse_national_code
-from shared.texts.translatable import Translatable
 from shared.web.calls.rights import Limits, Right
 from shared.web.pagination import CursorUnreadable, Keyset, PageParameters
 from sync_service.agencies.hierarchy import top_level_codes
@@ -173,21 +172,21 @@ def choose_agency(limits: Limits, agency: str | None) -> str:
 def choose_procedures(limits: Limits, procedure: str | None) -> Sequence[str] | None:
     """Return national codes, each counted with its localised forms; None means all.
 
-    Raise ProcedureNotFound outside the right, RightTooNarrow where it has localised forms only.
+    Raise ProcedureNotFound outside the right, and RightTooNarrow where the right reaches only
+    localised forms of a procedure.
     """
     if limits.procedures is None:
         return None if procedure is None else [parse_national_code(procedure)]
     localised = sorted(code for code in limits.procedures if code != parse_national_code(code))
     if procedure is None and localised:
-        named = ", ".join(localised)
-        raise RightTooNarrow(Translatable("It is limited to {codes}: name another.", codes=named))
+        raise RightTooNarrow(localised)
     if procedure is None:
         return sorted(limits.procedures)
     national = parse_national_code(procedure)
     if limits.covers_procedure(national):
         return [national]
     if national in map(parse_national_code, localised):
-        raise RightTooNarrow(Translatable("It only has localised forms of {code}.", code=national))
+        raise RightTooNarrow(localised, national=national)
     raise ProcedureNotFound
 
 

@@ -97,7 +97,7 @@ VIETNAMESE = {"Accept-Language": "vi-VN,vi;q=0.9,en;q=0.8"}
 @pytest.mark.parametrize(
     ("operation", "headers", "title"),
     [
-        (VERIFY, {"Authorization": None}, "Phải có token truy cập hợp lệ"),
+        (VERIFY, {"Authorization": None}, "Phải có mã truy cập hợp lệ"),
         (VERIFY, {"X-Officer": None}, "Thiếu mục đích hoặc cán bộ thực hiện"),
         ("GET /nowhere", {}, "Không tìm thấy"),
         ("PATCH /dossier/v1/dossiers", {}, "Đường dẫn này không hỗ trợ phương thức đã dùng"),

@@ -21,7 +21,7 @@ class RightTooNarrow(Problem):
     advice = "Name with `procedure` a national procedure of your right, or ask for a right to one."
 
     def __init__(self, codes: Iterable[str], *, national: str | None = None) -> None:
-        """`codes` are the localised forms of the right; `national` is the requested procedure, if one was."""
+        """`codes` are the localised forms of the right, `national` the requested procedure."""
         super().__init__(
             Translatable("It reaches only localised forms of {national}.", national=national)
             if national

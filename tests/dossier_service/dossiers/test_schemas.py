@@ -95,7 +95,7 @@ async def test_refused_transition_is_told_in_the_language_of_its_caller(desk: De
     answer = await desk.try_change(dossier, "transitions", {"to": 9}, headers=VIETNAMESE)
     problem = answer.json()
     assert problem["type"] == "/problems/transition-refused"
-    assert problem["title"] == "Hiện nay hồ sơ không thể chuyển sang trạng thái này"
+    assert problem["title"] == "Trạng thái này không thể theo sau trạng thái hiện tại"
     assert problem["detail"] == "Hãy chuyển hồ sơ sang một trạng thái trong `permitted`."
     assert problem["permitted"] == dossier["permitted"]
 

@@ -188,7 +188,7 @@ class AgencySystem:
         return await self._send("POST", f"{path}/transitions", headers=headers, json=body)
 
     async def _list(self) -> None:
-        path, filters, cursor = "/dossier/v1/procedures", {"q": "chung thuc"}, None
+        path, filters, cursor = "/dossier/v1/procedures", {"q": "dang ky"}, None
         if self.client.startswith("external"):
             path, filters = "/sync/v1/dossiers", {"agency": "H41"}
         for number in range(MAX_ATTEMPTS):

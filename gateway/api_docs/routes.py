@@ -20,6 +20,7 @@ from gateway.api_docs.problems import ProblemTypeUnknown
 from gateway.api_docs.sandbox_page import build_sandbox_page
 from gateway.settings import Settings
 from shared.texts.languages import Language, read_language
+from shared.web.list_headers import read_short_list
 from shared.web.published import PublishedPage
 
 PAGES = Path(__file__).with_name("pages")
@@ -57,7 +58,7 @@ async def read_page_file(name: str, request: Request) -> Response:
 
 @router.get("/problems")
 async def list_problem_types(request: Request) -> Response:
-    html = prefers_html(", ".join(request.headers.getlist("accept")))
+    html = prefers_html(read_short_list(request.headers, "accept") or "")
     return build_problem_list(html=html, language=_read_page_language(request)).respond(request)
 
 
@@ -65,7 +66,7 @@ async def list_problem_types(request: Request) -> Response:
 async def read_problem_type(name: str, request: Request) -> Response:
     if name not in read_problem_types():
         raise ProblemTypeUnknown
-    html = prefers_html(", ".join(request.headers.getlist("accept")))
+    html = prefers_html(read_short_list(request.headers, "accept") or "")
     return build_problem_page(name, html=html, language=_read_page_language(request)).respond(
         request
     )

@@ -27,6 +27,7 @@ from shared.web.calls.internal_headers import (
     split_list,
 )
 from shared.web.idempotency import REPLAYED_HEADER
+from shared.web.list_headers import MAX_LIST_CHARACTERS
 
 _HOP_BY_HOP = frozenset(
     {
@@ -149,7 +150,7 @@ def build_request_headers(scope: Scope, trace: Trace, added: RawHeaders) -> list
     _require_readable_values(raw)
     _require_one_host(raw, scope["http_version"])
     _reject_ambiguous_headers(raw)
-    named = _list_connection_headers(raw)
+    named = frozenset(map(bytes.lower, _split_sent_list(raw, b"connection")))
     headers = [header for header in raw if _may_enter_mesh(header[0]) and header[0] not in named]
     if scope.get("client"):
         headers.append((b"x-forwarded-for", scope["client"][0].encode()))
@@ -199,15 +200,15 @@ def _require_known_coding(raw: RawHeaders) -> None:
         raise RequestMalformed(
             Translatable("Send no other Transfer-Encoding than chunked, and that once.")
         )
-    if any(coding.lower() != b"identity" for coding in split_list(raw, b"content-encoding")):
+    if any(coding.lower() != b"identity" for coding in _split_sent_list(raw, b"content-encoding")):
         raise CodingNotUnderstood
-    if any(expected.lower() != b"100-continue" for expected in split_list(raw, b"expect")):
+    if any(expected.lower() != b"100-continue" for expected in _split_sent_list(raw, b"expect")):
         raise ExpectationFailed
 
 
 def split_headers(raw: RawHeaders, request_id: str) -> SplitHeaders:
     """Split the headers of an answer; `raw` has its names in lower case."""
-    named = _list_connection_headers(raw)
+    named = frozenset(map(bytes.lower, split_list(raw, b"connection")))
     dropped = _NOT_FROM_INSIDE | named if named else _NOT_FROM_INSIDE
     outer, inner = [(REQUEST_ID, request_id.encode())], list[RawHeader]()
     for header in raw:
@@ -236,8 +237,13 @@ def _require_readable_values(headers: RawHeaders) -> None:
             _require_text_value(name, value)
 
 
-def _list_connection_headers(headers: RawHeaders) -> frozenset[bytes]:
-    return frozenset([part.lower() for part in split_list(headers, b"connection")])
+def _split_sent_list(raw: RawHeaders, name: bytes) -> list[bytes]:
+    """Return the elements of a list header of a request; raise RequestMalformed for a long one."""
+    text = b",".join([value for key, value in raw if key == name])
+    if len(text) > MAX_LIST_CHARACTERS:
+        limit = f"at most {MAX_LIST_CHARACTERS} characters"
+        raise RequestMalformed(f"Send the header {name.decode().title()} with {limit}.")
+    return split_list([(name, text)], name) if text else []
 
 
 def _is_printable(value: bytes) -> bool:

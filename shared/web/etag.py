@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 
 from shared.texts.translatable import Translatable
 from shared.web.calls.internal_headers import LEDGER_HEADERS
+from shared.web.list_headers import read_short_list
 from shared.web.problems import ChangedMeanwhile, Problem, respond
 
 _TAG = r'(?:W/)?"[!#-~]*"'
@@ -65,11 +66,12 @@ class Precondition:
 
 
 def _read_tags(headers: Headers, name: str) -> frozenset[str] | None:
-    lines = headers.getlist(name)
-    if not lines:
+    if name not in headers:
         return None
-    text = ", ".join(lines)
-    if not TAGS.fullmatch(text):
+    text = read_short_list(headers, name)
+    if text is None and name == "if-none-match":
+        return frozenset()  # no tag matches, and the caller gets the whole answer
+    if text is None or not TAGS.fullmatch(text):
         raise PreconditionUnreadable
     return frozenset(("*",) if text == "*" else _EACH_TAG.findall(text))
 

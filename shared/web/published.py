@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.web.etag import evaluate_condition
+from shared.web.list_headers import read_short_list
 
 _GZIP = "gzip"
 
@@ -68,15 +69,15 @@ class PublishedPage:
             "ETag": self.tag,
         }
         body = self.body
-        if _accepts_gzip(request.headers.getlist("accept-encoding")):
+        if _accepts_gzip(read_short_list(request.headers, "accept-encoding") or ""):
             headers["Content-Encoding"], body = _GZIP, self.packed
         whole = Response(body, headers=headers, media_type=self.media_type)
         return evaluate_condition(request, whole)
 
 
-def _accepts_gzip(lines: list[str]) -> bool:
+def _accepts_gzip(codings: str) -> bool:
     """Return whether Accept-Encoding gives gzip a weight above 0 (RFC 9110 §12.5.3)."""
-    for element in ",".join(lines).lower().split(","):
+    for element in codings.lower().split(","):
         coding, _, weight = element.partition(";")
         if coding.strip() in {_GZIP, "x-gzip"}:
             return weight.replace(" ", "").removeprefix("q=").strip("0.") != "" or not weight

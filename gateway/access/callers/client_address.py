@@ -12,6 +12,8 @@ from starlette.types import Scope
 FORWARDED_FOR = b"x-forwarded-for"
 # A proxy adds one of these headers, so the peer of the connection is not the caller.
 _PROXY_HEADERS = (b"forwarded", FORWARDED_FOR, b"via")
+# The proxies in a row that are looked through; a caller may send a list of any length before them.
+MAX_PROXIES = 50
 
 
 log = structlog.get_logger()
@@ -68,7 +70,7 @@ class TrustedProxies:
         if not self.is_trusted(address):
             self._unnamed.count_untrusted_call(normalise_counted_address(address))
             return normalise_counted_address(address)
-        for named in reversed(b",".join(lines).decode("latin-1").split(",")):
+        for named in reversed(b",".join(lines).decode("latin-1").rsplit(",", MAX_PROXIES)):
             if not self.is_trusted(address) or _parse_ip_address(named) is None:
                 break
             address = named.strip()

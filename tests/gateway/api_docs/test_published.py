@@ -2,13 +2,14 @@
 
 import asyncio
 import gzip
+import time
 
 import pytest
 
 from gateway.api_docs.routes import PAGES
 from gateway.operations.model import QuotaClass
 from gateway.operations.quotas import DEFAULT_QUOTAS, Quota
-from tests.support.gateway_harness import Gate
+from tests.support.gateway_harness import READ, Gate
 
 OPEN_PAGES = ["/openapi.json", "/docs", "/docs/files/swagger-ui-bundle.js"]
 AT_ONCE = 50
@@ -86,3 +87,40 @@ async def test_open_paths_have_a_quota_by_address(
     found = [(await gate.http.get(path)).status_code for _ in range(6)]
     assert 429 in found
     assert found[-1] == 429
+
+
+LONG = 60_000
+HOSTILE = {
+    "Accept": "text/html" + "," * LONG,
+    "If-None-Match": '"",' * (LONG // 3) + '""',
+    "Accept-Encoding": "gzip" + "," * LONG,
+}
+
+
+async def measure_cpu_s(gate: Gate, headers: dict[str, str]) -> float:
+    spent = []
+    for _ in range(10):
+        began = time.process_time()
+        assert (await gate.http.get("/problems", headers=headers)).status_code == 200
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_long_list_costs_little_more_than_a_short_one(gate: Gate, name: str) -> None:
+    short = await measure_cpu_s(gate, {name: HOSTILE[name][:9]})
+    assert await measure_cpu_s(gate, {name: HOSTILE[name]}) < 3 * short
+
+
+async def test_list_too_long_to_be_read_is_as_absent(gate: Gate) -> None:
+    plain = await gate.http.get("/problems")
+    answer = await gate.http.get("/problems", headers=HOSTILE)
+    assert (answer.status_code, answer.content) == (200, plain.content)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "Content-Encoding" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ["Connection", "Content-Encoding", "Expect"])
+async def test_long_list_about_a_forwarded_call_is_malformed(gate: Gate, name: str) -> None:
+    answer = await gate.ask(READ.format(code="H26-2026-000001"), headers={name: "," * 1_001})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/request-malformed")

@@ -104,3 +104,9 @@ def test_long_lists_of_tags_take_time_in_proportion() -> None:
     header = Headers({"If-Match": '"7",' + " ,\t" * 20_000 + "x"})
     with pytest.raises(PreconditionUnreadable):
         Precondition.of(header)
+
+
+async def test_too_many_known_tags_are_as_none() -> None:
+    known = '"7", ' * 400
+    assert (await ask("GET", If_None_Match=known)).status_code == 200
+    assert (await put(tag=known)).status_code == 400

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,8 @@ MAX_TOKEN_S = 600
 GUESS_MEMORY_S = 30 * 86_400
 # All users of a sandbox verify the same few personas.
 SANDBOX_GUESS_MEMORY_S = 120
+# A scheme, a host and perhaps a port: no user, and no path.
+_ADDRESS = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def _default_guess_memory(read: dict[str, Any]) -> int:
@@ -21,8 +24,7 @@ def _default_guess_memory(read: dict[str, Any]) -> int:
 
 def _require_addresses(aliases: str) -> str:
     for alias in filter(None, aliases.split(",")):
-        parts = urlsplit(alias)
-        if parts.scheme not in {"http", "https"} or alias != f"{parts.scheme}://{parts.netloc}":
+        if not _ADDRESS.fullmatch(alias):
             raise ValueError("name addresses such as https://mesh.example:8443, without a path")
     return aliases
 
@@ -76,9 +78,10 @@ class Settings(ServiceSettings):
 
         A gateway at 127.0.0.1 is called by the name localhost as well.
         """
-        by_name = self.issuer.replace("//127.0.0.1", "//localhost")
         aliases = filter(None, self.issuer_aliases.split(","))
-        return tuple(dict.fromkeys((self.issuer, by_name, *aliases)))
+        is_local = urlsplit(self.issuer).hostname == "127.0.0.1"
+        by_name = [self.issuer.replace("127.0.0.1", "localhost", 1)] if is_local else []
+        return tuple(dict.fromkeys((self.issuer, *by_name, *aliases)))
 
     def find_issuer(self, host: str | None) -> str:
         """Return the address with this Host (RFC 9110 §7.2), or `issuer` where none has it.

@@ -87,9 +87,25 @@ def test_gateway_at_a_loopback_address_is_called_by_name_too() -> None:
     assert "http://localhost:8000/oauth/token" in settings.token_audiences
 
 
+@pytest.mark.parametrize("issuer", ["http://127.0.0.10:8000", "http://127.0.0.1.example"])
+def test_only_the_first_loopback_address_is_called_by_name(issuer: str) -> None:
+    assert make_settings("postgresql+asyncpg://x", issuer=issuer).issuers[0] == issuer
+    assert "localhost" not in str(make_settings("postgresql+asyncpg://x", issuer=issuer).issuers)
+
+
 @pytest.mark.parametrize(
     "alias",
-    ["mesh.example", "https://mesh.example/", "https://mesh.example/a", "ftp://mesh.example"],
+    [
+        *(
+            "mesh.example",
+            "ftp://mesh.example",
+            "http://",
+            "http://:8000",
+            "https://mesh.example:x",
+        ),
+        *("https://mesh.example/", "https://mesh.example/a", "https://mesh.example?a"),
+        *("https://user:word@mesh.example", "https://@mesh.example", "https://mesh example"),
+    ],
 )
 def test_alias_that_is_no_address_without_a_path_is_refused(alias: str) -> None:
     with pytest.raises(ValueError, match="without a path"):

@@ -1,6 +1,7 @@
 """The parts of the local stack: folders, ports, and the environment of each process."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ HIGHEST_BASE = HIGHEST_PORT - max(place_ports(0).values())
 
 
 def _read_port(name: str, given: str | int, highest: int = HIGHEST_PORT) -> int:
-    if not str(given).isdecimal() or not 0 < int(given) <= highest:
+    if not re.fullmatch("[0-9]{1,5}", str(given)) or not 0 < int(given) <= highest:
         raise ValueError(f"{name} is not a port: give it a number from 1 to {highest}.")
     return int(given)
 

@@ -38,7 +38,7 @@ def test_port_that_is_given_is_not_moved() -> None:
     assert ports["DOSSIER_PORT"] == 18_102
 
 
-@pytest.mark.parametrize("base", ["0", "64444", "1e4", "-1"])
+@pytest.mark.parametrize("base", ["0", "64444", "1e4", "-1", "١٨٠٠٠", "9" * 5_000])
 def test_base_that_leaves_a_part_without_a_port_is_refused(base: str) -> None:
     with pytest.raises(
         ValueError, match="PORT_BASE is not a port: give it a number from 1 to 64443"

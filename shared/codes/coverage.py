@@ -53,7 +53,8 @@ def list_written_procedure_codes(codes: Iterable[str]) -> list[str]:
     """
     forms = set(codes)
     for code in codes:
-        if (qcvn := qcvn_agency_code(code[9:])) is not None:
+        # A text that only looks like a code has one form.
+        if is_localised_code(code) and (qcvn := qcvn_agency_code(code[9:])) is not None:
             forms.add(f"{code[:8]}.{qcvn}")
     return sorted(forms)
 

@@ -54,6 +54,13 @@ def test_zeros_at_the_end_have_no_older_form_because_it_would_name_the_agency_ab
     assert list_written_procedure_codes([f"1.001193.{code}"]) == [f"1.001193.{code}"]
 
 
+@pytest.mark.parametrize(
+    "text", ["1,001193.H26.01", "0.001193.H26.01", "1.00119x.H26", "1.001193-H26"]
+)
+def test_text_that_only_looks_like_a_procedure_has_one_form(text: str) -> None:
+    assert list_written_procedure_codes([text]) == [text]
+
+
 @given(codes, codes)
 def test_agency_is_covered_alike_in_both_forms(agency: str, right: str) -> None:
     expected = f"{agency}.".startswith(f"{right}.")

@@ -40,16 +40,6 @@ class CallerGone(Exception):  # noqa: N818 -- a fact about the caller, not an er
     """The caller has disconnected and gets no answer."""
 
 
-class BodyBrokeOff(CallerGone):
-    """The body of the request ended early.
-
-    The server does not distinguish a disconnect from a malformed body, so the caller may still
-    wait.
-    """
-
-    advice = Translatable("Send the whole body, as its length or its chunks say.")
-
-
 class RequestBody:
     """Count, hash and forward the caller's body while it arrives."""
 
@@ -75,7 +65,7 @@ class RequestBody:
         self._next: asyncio.Future[Message] | None = None
         self._left: asyncio.Event | None = None
         # This keeps the reason of an early end, which the sender to the service cannot see.
-        self.failure: Problem | CallerGone | None = None
+        self.failure: Problem | None = None
         # The length is 0 where the caller did not announce it.
         self.announced = _read_announced_length(scope)
         is_refused = self._limit == 0 and _is_chunked(scope)
@@ -176,7 +166,11 @@ class RequestBody:
         message = await self._receive()
         self.awaited = False
         if message["type"] == "http.disconnect":
-            self.failure = BodyBrokeOff()
+            # The server does not distinguish a disconnect from a malformed body, so the caller may
+            # still wait.
+            self.failure = RequestMalformed(
+                Translatable("Send the whole body, as its length or its chunks say.")
+            )
             raise self.failure
         piece: bytes = message.get("body", b"")
         self.size += len(piece)

@@ -19,9 +19,8 @@ from gateway.ledger.record_draft import AccessRecordDraft, Ledger
 from gateway.ledger.records import CALLER_GONE, AccessOutcome
 from gateway.operations.deprecation import list_deprecation_headers
 from gateway.operations.matching import Match
-from gateway.operations.problems import RequestMalformed
 from gateway.operations.targets import find_created_path
-from gateway.proxy.bodies import BodyBrokeOff, CallerGone
+from gateway.proxy.bodies import CallerGone
 from gateway.proxy.headers import RawHeaders, Trace, find_header, is_replayed, split_headers
 from gateway.proxy.problems import SubjectNotNamed
 from shared.crypto.randomness import draw_uuid
@@ -75,11 +74,9 @@ class Call:
         self._scope, self._receive = scope, receive
         try:
             await work
-        except CallerGone as gone:
+        except CallerGone:
             if not self.given_up:  # a given-up call is recorded already
                 await self.record_abandonment()
-            if isinstance(gone, BodyBrokeOff):
-                await self._send_problem(RequestMalformed(gone.advice))
         except asyncio.CancelledError:
             self._record_lost_call()
             raise
@@ -87,9 +84,8 @@ class Call:
             # This is the outermost handler of a call, as `shared.web.middleware` is elsewhere.
             if self.begun:
                 raise
-            refusal = find_problem(error)
             if not self.given_up:
-                await self._send_problem(await self.record_refusal(refusal))
+                await self._send_refusal(find_problem(error))
             elif not self._asked:
                 await self._complete_given_up_record()
         finally:
@@ -122,10 +118,10 @@ class Call:
     def give_up(self, problem: Problem | None) -> None:
         """Answer with `problem` in place of the service's answer; None: the caller has left."""
         self.given_up = True
-        ending = self.record_abandonment() if problem is None else self._send_late_refusal(problem)
+        ending = self.record_abandonment() if problem is None else self._send_refusal(problem)
         self._giving_up = asyncio.create_task(ending)
 
-    async def _send_late_refusal(self, problem: Problem) -> None:
+    async def _send_refusal(self, problem: Problem) -> None:
         await self._send_problem(await self.record_refusal(problem))
 
     async def record_and_answer(

@@ -241,8 +241,13 @@ def _split_sent_list(raw: RawHeaders, name: bytes) -> list[bytes]:
     """Return the elements of a list header of a request; raise RequestMalformed for a long one."""
     text = b",".join([value for key, value in raw if key == name])
     if len(text) > MAX_LIST_CHARACTERS:
-        limit = f"at most {MAX_LIST_CHARACTERS} characters"
-        raise RequestMalformed(f"Send the header {name.decode().title()} with {limit}.")
+        raise RequestMalformed(
+            Translatable(
+                "Send the header {name} with at most {count} characters.",
+                name=name.decode().title(),
+                count=MAX_LIST_CHARACTERS,
+            )
+        )
     return split_list([(name, text)], name) if text else []
 
 

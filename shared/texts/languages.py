@@ -8,6 +8,8 @@ from typing import Any, Final
 from babel.core import negotiate_locale
 
 _HEADER = b"accept-language"
+# A browser sends about 100; the reading of a long list takes the time of other calls.
+MAX_CHARACTERS = 1_000
 _WEIGHT = re.compile(r"[01](?:\.[0-9]{0,3})?")
 
 
@@ -22,9 +24,11 @@ DEFAULT: Final = Language.ENGLISH
 
 
 def read_language(scope: Mapping[str, Any]) -> Language:
-    """Return the language that the request of an ASGI scope prefers."""
-    lines = [value for name, value in scope["headers"] if name == _HEADER]
-    return choose_language(b",".join(lines).decode("latin-1")) if lines else DEFAULT
+    """Return the language that the request of an ASGI scope prefers; a long list prefers none."""
+    lines = b",".join([value for name, value in scope["headers"] if name == _HEADER])
+    if not lines or len(lines) > MAX_CHARACTERS:
+        return DEFAULT
+    return choose_language(lines.decode("latin-1"))
 
 
 def choose_language(accepted: str) -> Language:

@@ -30,7 +30,6 @@ HIDDEN = b"GET " + READ + b" HTTP/1.1\r\n" + CALLER.replace(b"<id>", b"<id>-hidd
 ALLOWED = ((200, "allowed"),)
 REFUSED = ((400, "refused"),)
 BROKEN = ((502, "unknown"),)
-GONE = ((499, "failed"),)
 # Calls without a client are on record as sums of a minute, whenever that is over.
 _OF_CLIENTS = "WHERE client IS NOT NULL"
 _INNER = {"x-subject", "x-fields", "x-right", "set-cookie", "connection", "keep-alive", "upgrade"}

@@ -7,6 +7,7 @@ from tests.proxy.harness import (
     HIDDEN,
     LIST,
     READ,
+    REFUSED,
     SIZED,
     Case,
     get,
@@ -136,7 +137,7 @@ MESSAGES = [
             post(CHUNKED, b"fffffffffffffffff\r\n{}"),
             (400,),
             closes=True,
-            recorded=((499, "failed"),),
+            recorded=REFUSED,
         ),
     ),
     Requirement(

@@ -7,7 +7,6 @@ from tests.proxy.harness import (
     ALLOWED,
     CHUNKED,
     CHUNKS,
-    GONE,
     HIDDEN,
     LIST,
     REFUSED,
@@ -175,8 +174,8 @@ SMUGGLED = [
 
 
 def chunk(name: str, body: bytes) -> Case:
-    """Nobody can tell where it ends: answered, on record as broken off, and the connection ends."""
-    return Case(name, post(CHUNKED, body), (400,), closes=True, recorded=GONE)
+    """Nobody can tell where it ends: answered, on record as refused, and the connection ends."""
+    return Case(name, post(CHUNKED, body), (400,), closes=True, recorded=REFUSED)
 
 
 CHUNK_FAULTS = [
@@ -211,7 +210,7 @@ LONG_CHUNK = b"186a0\r\n" + b"x" * 100_000
 def breaks(name: str, end: bytes) -> Case:
     """A body too long to be gathered: it is passed on as it comes, and then has no valid end."""
     sent = post(CHUNKED, LONG_CHUNK + end, SYNC)
-    return Case(name, sent, (400,), closes=True, recorded=GONE, broken=True)
+    return Case(name, sent, (400,), closes=True, recorded=REFUSED, broken=True)
 
 
 BROKEN_STREAMS = [

@@ -225,4 +225,4 @@ async def test_slow_senders_hold_no_slot(behind: Behind, caller: ClientSession) 
         assert door.upstream.in_flight == 0
         writer.close()
         (record,) = await eventually(lambda: door.records.recorded)
-    assert (record.status, record.request_sha256) == (499, None)
+    assert (record.status, record.request_sha256) == (400, None)

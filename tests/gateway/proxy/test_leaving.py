@@ -33,7 +33,7 @@ async def test_caller_who_leaves_within_the_body_ends_the_call(door: Door, behin
     writer.close()
     await asyncio.wait_for(behind.left.wait(), PATIENCE_S)
     (note,) = await eventually(lambda: door.records.noted)
-    assert (note.status, note.outcome) == (499, AccessOutcome.FAILED)
+    assert (note.status, note.outcome) == (400, AccessOutcome.REFUSED)
 
 
 async def test_caller_who_leaves_a_stream_ends_it_behind(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from sync_service.handlers import restore_dossiers
 from tests.sync_service.indicators.november import hand_made
-from tests.sync_service.national import National
+from tests.sync_service.national import National, row
 
 
 async def test_right_bounds_the_figures(national: National) -> None:
@@ -22,6 +23,17 @@ async def test_right_bounds_the_figures(national: National) -> None:
     one = {"procedures": ["1.000656"]}
     other = await national.indicator("on_time", one, period="2026-11", procedure="1.001193")
     assert other.json()["type"] == "/problems/procedure-not-found"
+
+
+async def test_rebuild_that_changes_nothing_leaves_the_time_of_the_last_change(
+    empty: National,
+) -> None:
+    assert await empty.outcomes(row()) == ["accepted"]
+    before = await empty.figure("on_time", period="2026-11", agency="H41")
+    async with empty.sessions.begin() as session:
+        assert len(await restore_dossiers(session, "", 10)) == 1
+    again = await empty.figure("on_time", period="2026-11", agency="H41")
+    assert again["as_of"] == before["as_of"]
 
 
 @pytest.mark.parametrize("asked", [None, "1.000656", "1.000656.H41", "1.000656.H26"])

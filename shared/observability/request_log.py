@@ -19,23 +19,42 @@ READINESS = "/readyz"
 # The type of a problem (RFC 9457), or the code of an OAuth error (RFC 6749 §5.2).
 _PROBLEM = re.compile(r"[a-z][a-z_]*|about:blank|/problems/[a-z0-9-]+")
 
-# Refusals cost a caller little, and must not fill a disk.
+# Refusals cost a caller little, and must not fill a disk, nor hide failures or those of others.
 MAX_LINES_A_SECOND = 100
+MAX_LINES_OF_CLIENT = 20
+MAX_COUNTED_CLIENTS = 50
 
 
 class LineLimiter:
-    """Count the lines of each second; those beyond the limit are reported as a number."""
+    """Count the lines of each second; those beyond a budget are reported as a number.
+
+    Failures (5xx) have a budget of their own, and so has each client. The calls without a client
+    share one, and so do the clients beyond `MAX_COUNTED_CLIENTS` in a second.
+    """
 
     def __init__(self) -> None:
-        self._second = self._lines = 0
+        self._second = self._failures = self._left_out = 0
+        self._others: dict[str | None, int] = {}
 
-    def admit_line(self, now_s: float) -> bool:
+    def admit_line(self, now_s: float, status: int, client: str | None) -> bool:
         if int(now_s) != self._second:
-            if (excess := self._lines - MAX_LINES_A_SECOND) > 0:
-                log.warning("answers_not_logged", count=excess)
-            self._second, self._lines = int(now_s), 0
-        self._lines += 1
-        return self._lines <= MAX_LINES_A_SECOND
+            self._begin_second(int(now_s))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._failures += 1
+            is_admitted = self._failures <= MAX_LINES_A_SECOND
+        else:
+            if client not in self._others and len(self._others) >= MAX_COUNTED_CLIENTS:
+                client = None
+            lines = self._others[client] = self._others.get(client, 0) + 1
+            is_admitted = lines <= (MAX_LINES_OF_CLIENT if client else MAX_LINES_A_SECOND)
+        self._left_out += not is_admitted
+        return is_admitted
+
+    def _begin_second(self, second: int) -> None:
+        if self._left_out:
+            log.warning("answers_not_logged", count=self._left_out)
+        self._second, self._failures, self._left_out = second, 0, 0
+        self._others.clear()
 
 
 _limiter = LineLimiter()
@@ -63,7 +82,7 @@ class LoggedAnswer:
     def write(self, body: bytes) -> None:
         """Write the line; `body` is the first piece of the answer, which may hold a problem."""
         now_s = time.perf_counter()
-        if not _limiter.admit_line(now_s):
+        if not _limiter.admit_line(now_s, self.status, self.client):
             return
         level, event = _choose_level(self.status)
         log.log(

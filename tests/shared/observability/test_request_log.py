@@ -7,7 +7,13 @@ import structlog
 from structlog.testing import capture_logs
 
 from shared.observability import request_log
-from shared.observability.request_log import MAX_LINES_A_SECOND, LineLimiter, LoggedAnswer
+from shared.observability.request_log import (
+    MAX_COUNTED_CLIENTS,
+    MAX_LINES_A_SECOND,
+    MAX_LINES_OF_CLIENT,
+    LineLimiter,
+    LoggedAnswer,
+)
 
 NUMBER = "079204001234"
 PROBLEM = b'{"type": "/problems/not-allowed", "detail": "about 079204001234"}'
@@ -68,11 +74,29 @@ def test_problem_is_a_known_form_or_nothing(body: bytes, found: str | None) -> N
     assert lines[0]["problem"] == found
 
 
+def count_admitted(limiter: LineLimiter, count: int, status: int, client: str | None) -> int:
+    return sum(limiter.admit_line(17.5, status, client) for _ in range(count))
+
+
 def test_flood_of_refusals_is_counted_and_not_written() -> None:
     limiter = LineLimiter()
-    admitted = [limiter.admit_line(17.0 + number / 1_000) for number in range(500)]
-    assert sum(admitted) == MAX_LINES_A_SECOND
+    assert count_admitted(limiter, 500, 404, None) == MAX_LINES_A_SECOND
     with capture_logs() as lines:
-        assert limiter.admit_line(18.0)
+        assert limiter.admit_line(18.0, 404, None)
+        assert limiter.admit_line(19.0, 404, None)
     left_out = 500 - MAX_LINES_A_SECOND
     assert [(line["event"], line["count"]) for line in lines] == [("answers_not_logged", left_out)]
+
+
+def test_flood_silences_neither_failures_nor_other_callers() -> None:
+    limiter = LineLimiter()
+    count_admitted(limiter, 500, 404, None)
+    assert count_admitted(limiter, 500, 403, "onestop-h26") == MAX_LINES_OF_CLIENT
+    assert count_admitted(limiter, 1, 403, "onestop-h29") == 1
+    assert count_admitted(limiter, 500, 503, None) == MAX_LINES_A_SECOND
+
+
+def test_lines_of_many_clients_are_bounded_together() -> None:
+    limiter = LineLimiter()
+    admitted = sum(limiter.admit_line(17.5, 403, f"client-{number}") for number in range(5_000))
+    assert admitted == MAX_COUNTED_CLIENTS + MAX_LINES_A_SECOND

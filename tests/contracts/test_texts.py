@@ -67,11 +67,14 @@ def test_translation_keeps_the_words_of_the_api() -> None:
 
 
 def list_words(text: str) -> Iterator[str]:
-    """Yield the words of the API; the two languages part thousands by different signs."""
+    """Yield the words of the API, without differences of the two languages.
+
+    These part thousands by different signs, and name the page of the documents in the language.
+    """
     for part in ENGLISH_GRAMMAR:
         text = text.replace(part, "")
     for word in WORD_OF_API.findall(text):
-        yield re.sub(r"(?<=\d)[.,](?=\d{3}\b)", "", word)
+        yield re.sub(r"(?<=\d)[.,](?=\d{3}\b)|^/(?:en|vi)(?=/)", "", word)
 
 
 def test_translation_ends_as_its_text() -> None:

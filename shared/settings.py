@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
 MIN_CALL_KEY_BYTES, MAX_CALL_KEY_BYTES = 32, 64
@@ -24,7 +24,7 @@ CallKey = Annotated[SecretStr, AfterValidator(_require_call_key_length)]
 
 
 class BrokerSettings(BaseSettings):
-    """The connection to the brokers. A secret may also be a file of its name in `SECRETS_DIR`."""
+    """The connection to the brokers. A file of a setting's name in `SECRETS_DIR` comes first."""
 
     model_config = SettingsConfigDict(extra="ignore")
 
@@ -35,6 +35,18 @@ class BrokerSettings(BaseSettings):
     kafka_password: SecretStr | None = None
     # The issuers of the brokers' certificates, PEM; empty for those that the machine trusts.
     kafka_ca_file: str = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- the signature is of the library
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read a file before a variable, which a shell or `.env` may have left behind."""
+        return init_settings, file_secret_settings, env_settings, dotenv_settings
 
 
 class ServiceSettings(BrokerSettings):

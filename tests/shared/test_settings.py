@@ -46,6 +46,16 @@ def test_secret_comes_from_a_file_of_its_name(
     assert "p@ss/word" not in repr(settings)
 
 
+def test_file_of_a_secret_comes_before_a_variable(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "digest_key").write_text("f" * 32)
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+    settings = Settings.read()
+    assert settings.digest_key.get_secret_value() == "f" * 32
+    assert settings.event_key.get_secret_value() == GIVEN["EVENT_KEY"]
+
+
 def test_without_a_password_the_url_stays_as_it_is(environment: pytest.MonkeyPatch) -> None:
     assert Settings.read().database.render_as_string() == GIVEN["DATABASE_URL"]
 

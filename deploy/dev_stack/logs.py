@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shutil import rmtree
 
@@ -50,21 +50,40 @@ def find_entries(folder: Path, given: str) -> list[str]:
     oldest comes first.
     """
     entries = list(_read_entries(folder))
-    direct = [entry for _, entry in entries if given in entry]
-    ids = {given, *(found for entry in direct for found in TRACE_ID.findall(entry))}
+    named = _match_ids([given])
+    direct = [entry for _, entry in entries if named.search(entry)]
+    related = _match_ids([given, *(found for entry in direct for found in TRACE_ID.findall(entry))])
     found = [
-        (_read_instant(entry), f"{process:<16} {entry}")
+        (_read_instant(entry), f"{process:<16} {_escape_controls(entry)}")
         for process, entry in entries
-        if any(one in entry for one in ids)
+        if related.search(entry)
     ]
     return [entry for _, entry in sorted(found, key=lambda each: each[0])]
+
+
+def _match_ids(ids: Iterable[str]) -> re.Pattern[str]:
+    """Return the pattern of a field, in JSON or as `name=value`, that holds one of these ids."""
+    values = "|".join(map(re.escape, ids))
+    return re.compile(
+        rf"""\b(?:trace|request)_id"?\s*[=:]\s*+["']?+(?:{values})(?![\w.-])""", re.ASCII
+    )
+
+
+def _escape_controls(text: str) -> str:
+    """Write each sign that a terminal would obey as an escape, but for ends of lines and tabs."""
+    shown = (
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
+    return "".join(shown)
 
 
 def _read_entries(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the process and the text of each entry."""
     for file in sorted(folder.parent.glob(f"{folder.name}*/*.log")):
         lines: list[str] = []
-        for line in file.read_text(errors="replace").splitlines():
+        # A line ends at a line feed alone: other signs within it may come from outside.
+        for line in file.read_bytes().decode(errors="replace").removesuffix("\n").split("\n"):
             if lines and ENTRY.match(line):
                 yield file.stem, "\n".join(lines)
                 lines = []

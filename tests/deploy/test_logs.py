@@ -83,3 +83,22 @@ def test_lines_of_a_trace_are_found_over_all_kept_logs(given: str, tmp_path: Pat
 
 def test_id_that_no_log_has_leads_to_no_line(tmp_path: Path) -> None:
     assert find_entries(tmp_path / "logs", TRACE) == []
+
+
+@pytest.mark.parametrize("given", ["request-1", "equest-17", "request", TRACE[:31], "", "."])
+def test_part_of_an_id_leads_to_no_line(given: str, tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "gateway-serve.log").write_text(GATEWAY + EARLIER)
+    assert find_entries(folder, given) == []
+
+
+def test_signs_that_a_terminal_obeys_are_escaped(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    line = (
+        '2026-11-30T08:00:01Z [info] request_refused request_id="request-17" a=\x1b[2J\r\u202e\tb'
+    )
+    (folder / "gateway-serve.log").write_text(line, newline="")
+    (entry,) = find_entries(folder, "request-17")
+    assert entry.endswith("a=\\x1b[2J\\r\\u202e\tb")

@@ -55,9 +55,8 @@ class IndicatorResult:
 
 
 async def count_changes(session: AsyncSession, pairs: Collection[Change]) -> None:
-    """Change the counters by changed dossiers; without one, nothing was counted now."""
-    if pairs:
-        await counters.add_counts(session, sum_changes(pairs), changes=len(pairs))
+    """Change the counters by changed dossiers."""
+    await counters.add_counts(session, sum_changes(pairs), changes=len(pairs))
 
 
 def list_indicators(today: date) -> list[IndicatorOut]:

@@ -12,7 +12,12 @@ from sync_service.indicators.counters import ALL_PROCEDURES, Cell, Dimensions, G
 async def add_counts(
     session: AsyncSession, counter: Mapping[Dimensions, int], *, changes: int
 ) -> None:
-    """Add to the cells in which such dossiers are counted; `changes` is the number of dossiers."""
+    """Add to the cells in which such dossiers are counted; `changes` is the number of dossiers.
+
+    Without changes nothing is counted now, so that the time of the last count stays.
+    """
+    if not changes:
+        return
     roles = [
         (received_by, decided_by, agency, part.value)
         for received_by, decided_by in {

@@ -47,7 +47,7 @@ class Answer:
 def read_object(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: thousands of brackets
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -15,7 +15,7 @@ from deploy.conformance.catalogue import FaultPlan
 from deploy.conformance.faults import Forward, Timing, build_fault
 from deploy.conformance.messages import Answer, Request, read_request
 from deploy.conformance.recorder import Recorder
-from deploy.conformance.sandbox import Sandbox, SandboxAway
+from deploy.conformance.sandbox import RequestUnfit, Sandbox, SandboxAway
 from deploy.conformance.stage import Stage
 from deploy.conformance.trace import Call
 
@@ -24,6 +24,11 @@ _AWAY = Answer(
     HTTPStatus.SERVICE_UNAVAILABLE,
     ((b"content-type", b"application/problem+json"), (b"retry-after", b"2")),
     b'{"type": "about:blank", "title": "The sandbox does not answer", "status": 503}',
+)
+_UNFIT = Answer(
+    HTTPStatus.BAD_REQUEST,
+    ((b"content-type", b"application/problem+json"),),
+    b'{"type": "about:blank", "title": "The request cannot be passed on", "status": 400}',
 )
 
 
@@ -73,6 +78,8 @@ class Proxy:
             answer = await self._disturb(plans)(request)
         except SandboxAway:
             self.is_sandbox_away = True
+        except RequestUnfit:
+            answer = _UNFIT
         finally:
             if call:
                 kinds = [plan.kind for plan in plans]

@@ -133,7 +133,10 @@ class Recorder:
     def _read_rows(self, body: bytes) -> tuple[Row, ...]:
         rows = read_object(body).get("rows")
         found = rows if isinstance(rows, list) else []
-        return tuple(self._describe_row(row) for row in found if isinstance(row, dict))
+        try:
+            return tuple(self._describe_row(row) for row in found if isinstance(row, dict))
+        except RecursionError:
+            return ()
 
     def _describe_row(self, row: dict[str, Any]) -> Row:
         try:
@@ -169,7 +172,7 @@ def _read_basic_user(credentials: str) -> str | None:
 def _read_subject(token: str) -> str | None:
     try:
         subject = jwt.decode(token, options={"verify_signature": False}).get("sub")
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, RecursionError):
         return None
     return str(subject) if subject else None
 

@@ -33,6 +33,10 @@ class SandboxAway(Exception):  # noqa: N818 -- as above
     """The sandbox gave no answer during the run."""
 
 
+class RequestUnfit(Exception):  # noqa: N818 -- as above
+    """The request is none that HTTP can pass on, such as `OPTIONS *`."""
+
+
 class _Metadata(BaseModel):
     issuer: str
     token_endpoint_auth_methods_supported: frozenset[str]
@@ -84,14 +88,15 @@ class Sandbox:
         return metadata.issuer
 
     async def forward(self, request: Request) -> Answer:
-        """Return the answer of the sandbox; raise SandboxAway."""
+        """Return the answer of the sandbox; raise SandboxAway or RequestUnfit."""
         lines = [(name, value) for name, value in request.lines if name not in _OF_CONNECTION]
         target = request.path + (f"?{request.query}" if request.query else "")
-        outgoing = httpx.Request(
-            request.method, f"{self.url}{target}", headers=lines, content=request.body
-        )
+        url = f"{self.url}{target}"
         try:
+            outgoing = httpx.Request(request.method, url, headers=lines, content=request.body)
             received = await self._http.send(outgoing, follow_redirects=False)
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError) as error:
+            raise RequestUnfit(type(error).__name__) from error
         except httpx.HTTPError as error:
             raise SandboxAway(type(error).__name__) from error
         answer = Answer(

@@ -15,10 +15,15 @@ from typer.testing import CliRunner
 
 from deploy.conformance.__main__ import Wishes, cli, judge_client, read_address, write_report
 from deploy.conformance.catalogue import Profile
+from deploy.conformance.faults import Timing
 from deploy.conformance.pdf import build_pdf
+from deploy.conformance.proxy import Proxy, serve_proxy
+from deploy.conformance.recorder import Recorder
 from deploy.conformance.report import build_report_schema
-from deploy.conformance.sandbox import METADATA, NoSandbox
+from deploy.conformance.sandbox import METADATA, NoSandbox, Sandbox
 from deploy.conformance.script import Interrupted, Limits, run_command
+from deploy.conformance.stage import Stage
+from deploy.conformance.trace import Call
 from deploy.ports import free_port
 from tests.deploy.conformance.agency_system import AgencySystem
 from tests.deploy.conformance.conftest import Judge
@@ -165,6 +170,31 @@ async def test_sandbox_that_goes_away_ends_the_run() -> None:
     )
     with pytest.raises(Interrupted, match="does not answer"):
         await judge_client(wishes)
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        ("OPTIONS *", b"", 400),
+        ("POST /sync/v1/dossiers", b'{"rows": ' + b"[" * 100_000, None),
+        ("POST /sync/v1/dossiers", b'{"rows": [{"a": ' + b"[" * 900 + b"]" * 900 + b"}]}", None),
+    ],
+)
+async def test_hostile_request_is_recorded_with_its_answer(
+    sandbox_url: str, head: str, body: bytes, status: int | None
+) -> None:
+    calls: list[Call] = []
+    proxy = Proxy(
+        Sandbox(sandbox_url), Recorder(CLIENT), Stage(), timing=Timing(), show=calls.append
+    )
+    async with serve_proxy(proxy, "127.0.0.1", 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        sent = f"{head} HTTP/1.1\r\nHost: kit\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(sent.encode() + body)
+        answered = int((await reader.readline()).split()[1])
+        writer.close()
+    assert [call.status for call in calls] == [answered]
+    assert status in {answered, None}
 
 
 async def test_discovery_leads_to_the_kit_and_keeps_the_issuer(sandbox_url: str) -> None:

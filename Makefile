@@ -131,7 +131,7 @@ rebuild: $(INSTALLED) ## make the national view anew from the events that the br
 
 schemas: $(INSTALLED) ## write what is made out of the code: schemas, collections, problem types, tables of documents
 	$(RUN) -m deploy.schemas
-	$(RUN) -m deploy.collections
+	$(RUN) -m deploy.api_collections
 	$(RUN) -m deploy.sandbox_page
 	$(RUN) -m deploy.problem_types
 	$(RUN) -m tests.access.guide

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from deploy.collections.requests import (
+from deploy.api_collections.requests import (
     STORY_STATUSES,
     VARIABLES,
     WAITING,

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from deploy.collections.__main__ import BRUNO as BRUNO_FOLDER
-from deploy.collections.__main__ import FOLDER, POSTMAN
-from deploy.collections.requests import SECRET, STORY, STORY_STATUSES, VARIABLES
+from deploy.api_collections.__main__ import BRUNO as BRUNO_FOLDER
+from deploy.api_collections.__main__ import FOLDER, POSTMAN
+from deploy.api_collections.requests import SECRET, STORY, STORY_STATUSES, VARIABLES
 from tests.clients.running import run_tool
 from tests.support.mesh import Mesh
 from tests.support.tools import BRUNO, NEWMAN

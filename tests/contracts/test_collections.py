@@ -1,9 +1,9 @@
-"""The collections in deploy/collections are those that `make schemas` writes."""
+"""The collections in deploy/api_collections are those that `make schemas` writes."""
 
 import json
 
-from deploy.collections.__main__ import POSTMAN, build_files, list_written_files
-from deploy.collections.requests import SECRET, VARIABLES, read_requests
+from deploy.api_collections.__main__ import POSTMAN, build_files, list_written_files
+from deploy.api_collections.requests import SECRET, VARIABLES, read_requests
 from gateway.operations.table import OPERATIONS
 
 

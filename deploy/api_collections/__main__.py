@@ -1,20 +1,20 @@
-"""Write the collections to deploy/collections/: `python -m deploy.collections`."""
+"""Write the collections to deploy/api_collections/: `python -m deploy.api_collections`."""
 
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.collections.bruno import build_bruno_files
-from deploy.collections.postman import build_postman_collection
-from deploy.collections.requests import read_requests
+from deploy.api_collections.bruno import build_bruno_files
+from deploy.api_collections.postman import build_postman_collection
+from deploy.api_collections.requests import read_requests
 
 FOLDER = Path(__file__).parent
 BRUNO, POSTMAN = "bruno", "postman.json"
 
 
 def build_files() -> Mapping[str, str]:
-    """Return the content of each file by its path below deploy/collections/."""
+    """Return the content of each file by its path below deploy/api_collections/."""
     requests = read_requests()
     postman = build_postman_collection(requests)
     files = build_bruno_files(requests)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 
-from deploy.collections.requests import (
+from deploy.api_collections.requests import (
     NAME,
     SECRET,
     STORY,

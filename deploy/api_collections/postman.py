@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from deploy.collections.requests import (
+from deploy.api_collections.requests import (
     NAME,
     STORY,
     STORY_STATUSES,

@@ -36,29 +36,6 @@ async def read_versions(
     return versions, bookmarks
 
 
-@pytest.mark.broker
-async def test_log_is_read_to_its_end_and_from_a_bookmark_on(
-    settings: ServiceSettings, producer: AIOKafkaProducer, key: str
-) -> None:
-    async def send(*versions: int) -> None:
-        for version in versions:
-            sent = record(progressed(key, version))
-            headers = list(sent.headers)
-            await producer.send_and_wait(DOSSIERS, sent.value, key=sent.key, headers=headers)
-
-    await send(1, 2)
-    forged = record(progressed(key, 3))
-    await producer.send_and_wait(DOSSIERS, b"{}", key=forged.key, headers=list(forged.headers))
-    await send(4)
-    log = BrokerLog(settings, [DOSSIERS], VERIFIER)
-    versions, bookmarks = await read_versions(log, key, {})
-    assert versions == [1, 2, 4]
-    assert await read_versions(log, key, bookmarks) == ([], bookmarks)
-    await send(5)
-    versions, _ = await read_versions(log, key, bookmarks)
-    assert versions == [5]
-
-
 @pytest.fixture
 def brokers(
     settings: ServiceSettings, server_logs: Path
@@ -70,6 +47,34 @@ def brokers(
             for broker in (first, second)
         )
         yield of_first, of_second
+
+
+@pytest.mark.broker
+async def test_log_is_read_to_its_end_and_from_a_bookmark_on(
+    brokers: tuple[ServiceSettings, ServiceSettings], key: str
+) -> None:
+    # The embedded broker of other tests, whose clients are killed, may give an end before the last
+    # message that it hands out, as only a replaced log does.
+    settings, _ = brokers
+    log = BrokerLog(settings, [DOSSIERS], VERIFIER)
+    async with open_producer(settings) as producer:
+
+        async def send(*versions: int) -> None:
+            for version in versions:
+                sent = record(progressed(key, version))
+                headers = list(sent.headers)
+                await producer.send_and_wait(DOSSIERS, sent.value, key=sent.key, headers=headers)
+
+        await send(1, 2)
+        forged = record(progressed(key, 3))
+        await producer.send_and_wait(DOSSIERS, b"{}", key=forged.key, headers=list(forged.headers))
+        await send(4)
+        versions, bookmarks = await read_versions(log, key, {})
+        assert versions == [1, 2, 4]
+        assert await read_versions(log, key, bookmarks) == ([], bookmarks)
+        await send(5)
+        versions, _ = await read_versions(log, key, bookmarks)
+        assert versions == [5]
 
 
 @pytest.mark.broker

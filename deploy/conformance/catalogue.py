@@ -44,11 +44,13 @@ class FaultKind(StrEnum):
     REFUSE_ROW = "refuse_row"
 
 
-class _Entry(BaseModel):
+class StrictPart(BaseModel):
+    """A part of the catalogue or of a report; it takes no unknown members, and none changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Text(_Entry):
+class Text(StrictPart):
     """A text in Vietnamese and in English."""
 
     vi: str
@@ -58,7 +60,7 @@ class Text(_Entry):
         return f"{self.vi} / {self.en}"
 
 
-class Rule(_Entry):
+class Rule(StrictPart):
     number: int
     name: str
     title: Text
@@ -68,7 +70,7 @@ class Rule(_Entry):
     faults: Mapping[str, Text]
 
 
-class Act(_Entry):
+class Act(StrictPart):
     """A thing that the agency's system does; `reads` are the calls that prepare its own."""
 
     title: Text
@@ -80,7 +82,7 @@ class Act(_Entry):
         return self.operations | self.reads
 
 
-class FaultPlan(_Entry):
+class FaultPlan(StrictPart):
     """A fault of the first `times` calls of a step; `problem` is the name of a type of problems."""
 
     kind: FaultKind
@@ -88,7 +90,7 @@ class FaultPlan(_Entry):
     times: int = 1
 
 
-class Step(_Entry):
+class Step(StrictPart):
     """An act that the system is asked to do `count` times, of which `calls` calls are expected."""
 
     name: str
@@ -98,7 +100,7 @@ class Step(_Entry):
     faults: tuple[FaultPlan, ...] = ()
 
 
-class Reaction(_Entry):
+class Reaction(StrictPart):
     title: Text
     calls: int
     types: tuple[str, ...]

@@ -6,9 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from deploy.conformance.catalogue import Profile, Rule, Text, digest_catalogue, read_rules
+from deploy.conformance.catalogue import (
+    Profile,
+    Rule,
+    StrictPart,
+    Text,
+    digest_catalogue,
+    read_rules,
+)
 from deploy.conformance.judges.examination import Examination
 from deploy.conformance.judges.table import JUDGES
 from deploy.conformance.script import StepRun
@@ -26,11 +33,7 @@ class Outcome(StrEnum):
     NOT_JUDGED = "not_judged"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FaultOut(_Part):
+class FaultOut(StrictPart):
     """A way in which the system broke the rule, and the numbers of the calls that show it."""
 
     key: str
@@ -38,7 +41,7 @@ class FaultOut(_Part):
     calls: tuple[int, ...]
 
 
-class RuleOut(_Part):
+class RuleOut(StrictPart):
     """A rule with its outcome; `evidence` holds the first request ids, as the ledger has them."""
 
     number: int
@@ -51,7 +54,7 @@ class RuleOut(_Part):
     faults: tuple[FaultOut, ...]
 
 
-class StepOut(_Part):
+class StepOut(StrictPart):
     name: str
     act: str
     seconds: float
@@ -59,7 +62,7 @@ class StepOut(_Part):
     end: str
 
 
-class CallOut(_Part):
+class CallOut(StrictPart):
     """A recorded call; `began` is in seconds since the start of the run."""
 
     number: int
@@ -72,7 +75,7 @@ class CallOut(_Part):
     request_id: str | None
 
 
-class Report(_Part):
+class Report(StrictPart):
     """The report of a run of the conformance kit."""
 
     format: Literal["lien-thong/conformance/1"] = "lien-thong/conformance/1"

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-TEXTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 RUN_S = 120
 
 _PART = re.compile(

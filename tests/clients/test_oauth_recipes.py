@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from tests.access.country import OPERATORS, Country
-from tests.clients.recipes import ROOT, list_blocks, run_shell
+from tests.clients.recipes import list_blocks, run_shell
 from tests.clients.running import require_tool
+from tests.support.documents import ROOT
 from tests.support.tools import (
     CLIENT_TOOLS,
     JAVAC,
